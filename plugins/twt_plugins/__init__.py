@@ -1,0 +1,1 @@
+"""The built-in components: the paper's choices and their alternatives."""

@@ -1,0 +1,29 @@
+"""What can go wrong, by who has to act: each error carries the exit code that `twt` ends with."""
+
+from __future__ import annotations
+
+
+class TwtError(Exception):
+    """The work failed. The message says where, what, and the way out."""
+
+    exit_code = 1
+
+
+class InputError(TwtError):
+    """Something the user wrote is wrong; nothing was paid for."""
+
+    exit_code = 2
+
+
+class BudgetExceeded(TwtError):
+    """The next teacher call could pass `budget_usd`."""
+
+    exit_code = 3
+
+
+class PluginError(TwtError):
+    """A plugin broke the contract: it raised, ended the process, or returned what its kind does not."""
+
+
+class TeacherError(TwtError):
+    """One teacher call failed for good. The row is counted as failed, with this as its cause; the run goes on."""

@@ -1,0 +1,64 @@
+"""The contract with plugins: seven hooks, each called once with a function to register classes with.
+
+A distribution joins by an entry point in the group ``twt`` that names a module or object with ``@hookimpl`` functions of
+these names. Each registers any number of classes; components of one kind stand side by side and a config picks by name.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pluggy
+
+from twt_core.components import Component
+
+#: The entry-point group, and pluggy's project name.
+PROJECT = "twt"
+
+#: Raised when a hook or an abstract method changes so that old plugins break. A plugin may state the one it was built
+#: for as ``TWT_CONTRACT`` in the module its entry point names.
+CONTRACT_VERSION = 1
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Register(Protocol):
+    """Registers one component class under a name, unique within its kind."""
+
+    def __call__(self, name: str, cls: type[Component]) -> None: ...
+
+
+@hookspec
+def register_teachers(register: Register) -> None:
+    """Call ``register(name, Teacher subclass)`` for each."""
+
+
+@hookspec
+def register_confidence_scorers(register: Register) -> None:
+    """Call ``register(name, ConfidenceScorer subclass)`` for each."""
+
+
+@hookspec
+def register_quality_filters(register: Register) -> None:
+    """Call ``register(name, QualityFilter subclass)`` for each."""
+
+
+@hookspec
+def register_diversity_selectors(register: Register) -> None:
+    """Call ``register(name, DiversitySelector subclass)`` for each."""
+
+
+@hookspec
+def register_compressors(register: Register) -> None:
+    """Call ``register(name, Compressor subclass)`` for each."""
+
+
+@hookspec
+def register_stage_schedulers(register: Register) -> None:
+    """Call ``register(name, StageScheduler subclass)`` for each."""
+
+
+@hookspec
+def register_task_evaluators(register: Register) -> None:
+    """Call ``register(name, TaskEvaluator subclass)`` for each."""

@@ -1,0 +1,145 @@
+"""What is on disk, and what components hand to each other. All frozen: a component cannot change its input."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from twt_core.prompts import Message
+
+Purpose = Literal["answer", "rewrite"]
+
+
+class Record(BaseModel):
+    """One line of a JSONL file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Query(Record):
+    """A question x. Unlabeled: `answer` is for measuring only, and no component before evaluation sees it."""
+
+    id: str
+    query: str
+    answer: str | None = None
+    choices: tuple[str, ...] | None = None
+    tests: tuple[str, ...] | None = None
+
+    def unlabeled(self) -> Query:
+        """The same query without its answer: what the method is allowed to see."""
+        return self.model_copy(update={"answer": None})
+
+
+class TokenLogprob(NamedTuple):
+    """A token of a teacher's text with its natural-log probability."""
+
+    token: str
+    logprob: float
+
+
+class Usage(Record):
+    """Tokens that a provider counted for one call."""
+
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+
+
+class Request(Record):
+    """One question to one teacher."""
+
+    query_id: str
+    teacher: str
+    purpose: Purpose
+    messages: tuple[Message, ...]
+
+
+class Completion(Record):
+    """What a teacher answered, before anything reads it."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = Field(default=None, ge=0)
+
+
+class Reading(Record):
+    """What a task evaluator read out of a text. A part that is not there is None or empty, never made up."""
+
+    rationale: str = ""
+    label: str | None = None
+    factors: dict[str, float] = Field(default_factory=dict)
+    score: float | None = None
+
+
+class Annotation(Record):
+    """A teacher's (rationale, label, confidence) for a query, with its raw text and what became of it.
+
+    Exactly one holds at the end of sampling: it failed (`failure`), was rejected (`rejection`), or was kept.
+    """
+
+    query_id: str
+    teacher: str
+    text: str = ""
+    rationale: str = ""
+    label: str | None = None
+    factors: dict[str, float] = Field(default_factory=dict)
+    score: float | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    failure: str | None = None
+    rejection: str | None = None
+
+
+class Draft(Record):
+    """What a compressor works from: a teacher's rationale, and the student's own for the same query ("" if none)."""
+
+    query: Query
+    annotation: Annotation
+    student_rationale: str = ""
+
+
+class Rewrite(Record):
+    """A compressor's proposal: a rationale, or why there is none. `label` is the answer the rewrite ends in."""
+
+    rationale: str | None = None
+    label: str | None = None
+    reason: str | None = None
+
+
+class Trace(Record):
+    """One training target: rationale (None: answer only) and label for a query, and where the rationale came from."""
+
+    query_id: str
+    teacher: str
+    rationale: str | None
+    label: str
+    kept_original: str | None = None
+
+
+class Stage(Record):
+    """One round of training: which rationale the student sees, and what it overrides of the student's settings."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    rationale: Literal["full", "compressed", "none"]
+    epochs: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+
+
+class Generation(Record):
+    """A student's text. `tokens` counts what it generated, the end token included."""
+
+    query_id: str
+    text: str
+    tokens: int = Field(ge=0)
+
+
+class Prediction(Record):
+    """A student's answer to a test query, with the verdict. The verdict is None when the query has no answer."""
+
+    query_id: str
+    text: str
+    label: str | None
+    correct: bool | None
+    tokens: int = Field(ge=0)
+    seconds: float = Field(ge=0)
