@@ -14,11 +14,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidatorFunctionWrap
 from pydantic import model_serializer, model_validator
 
 from twt_core.prompts import Message
-from twt_core.records import Annotation, Completion, Draft, Query, Reading, Request, Rewrite, Stage
+from twt_core.records import Annotation, Completion, Draft, Failed, Query, Reading, Request, Rewrite, Stage
 from twt_core.settings import Json, Settings
 
-#: Asks teachers on behalf of a component. Every answer passes the ledger and the budget; a failed call gives its cause.
-AskTeachers = Callable[[Sequence[Request]], list[Completion | str]]
+#: Asks teachers on behalf of a component. Every answer passes the ledger and the budget; one result a request.
+AskTeachers = Callable[[Sequence[Request]], list[Completion | Failed]]
 
 
 class Component(Settings, ABC):
@@ -71,7 +71,7 @@ class Teacher(Component):
         """The teacher's answer.
 
         Raises:
-            TeacherError: the call failed for good (retries, if any, are the teacher's own and are over).
+            TeacherError: the call failed (retries, if any, are the teacher's own and are over).
         """
 
     def canonical_request(self, request: Request) -> dict[str, Json]:

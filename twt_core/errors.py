@@ -26,4 +26,13 @@ class PluginError(TwtError):
 
 
 class TeacherError(TwtError):
-    """One teacher call failed for good. The row is counted as failed, with this as its cause; the run goes on."""
+    """One teacher call failed. The row is counted as failed, with this as its cause; the run goes on.
+
+    Args:
+        message: what happened, without secrets.
+        permanent: asking again would give the same (a refusal, a missing recording); else the next `twt run` asks again.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent

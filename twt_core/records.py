@@ -63,6 +63,13 @@ class Completion(Record):
     cost_usd: float | None = Field(default=None, ge=0)
 
 
+class Failed(Record):
+    """A teacher call that gave no completion. A permanent failure is not tried again by the next `twt run`."""
+
+    cause: str
+    permanent: bool = False
+
+
 class Reading(Record):
     """What a task evaluator read out of a text. A part that is not there is None or empty, never made up."""
 
@@ -127,11 +134,19 @@ class Stage(Record):
 
 
 class Generation(Record):
-    """A student's text. `tokens` counts what it generated, the end token included."""
+    """A student's text. `tokens` counts what it generated, the end token included; `seconds` is its batch's share."""
 
     query_id: str
     text: str
     tokens: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+
+
+class StudentAnswer(Record):
+    """What the student wrote on a query it is distilled from: what a compressor fits its rewrite to."""
+
+    query_id: str
+    text: str
 
 
 class Prediction(Record):

@@ -1,7 +1,7 @@
 """Record real models' answers (and, later, their rewrites) for the quickstart, over an OpenAI-compatible server.
 
 Each model is a GGUF file, served on loopback by ``xllamacpp`` (``pip install xllamacpp``) in this process and asked over
-HTTP, eight requests at a time. Every reply is appended to a work file at once: stop the script when you like, and the
+HTTP, four requests at a time. Every reply is appended to a work file at once: stop the script when you like, and the
 same command goes on where it stopped. ``recordings.jsonl.gz`` is written anew at the end.
 
     python examples/quickstart/record.py answers  --model qwen2.5-coder-1.5b=/models/qwen.gguf
@@ -23,8 +23,9 @@ from twt_core.prompts import Message, Template
 
 HERE = Path(__file__).parent
 PORT = 8099
-AT_ONCE = 8
-SAMPLING = {"temperature": 0.0, "seed": 0, "max_tokens": 160}
+AT_ONCE = 4
+# The smallest of the three is a base model that ends its turn with plain text: the stops cut it there.
+SAMPLING = {"temperature": 0.0, "seed": 0, "max_tokens": 160, "stop": ["<|im", "\nQuestion:"]}
 
 
 class Recording(TypedDict):
@@ -46,12 +47,11 @@ class Request(NamedTuple):
 
 
 def answer_requests() -> Iterator[Request]:
-    """The teacher prompt of the exact_match task, for every query."""
-    prompts = HERE.parents[1] / "plugins/twt_plugins/task_evaluators/prompts"
-    template = Template.from_file(prompts / "exact_match.teacher.j2", frozenset({"query", "rationale_length"}))
+    """The quickstart's teacher prompt, for every query."""
+    template = Template.from_file(HERE / "teacher.j2", frozenset({"query", "rationale_length"}))
     for line in (HERE / "queries.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        messages = template.render(query=row["query"], rationale_length="at most three short sentences")
+        messages = template.render(query=row["query"], rationale_length="a few short sentences")
         yield Request(row["id"], messages)
 
 
@@ -90,25 +90,25 @@ def read(path: Path) -> list[Recording]:
     return rows
 
 
-def serve(path: Path) -> object:
+def serve(path: Path, threads: int) -> object:
     """A server for one GGUF on PORT; it lives as long as the object."""
     from xllamacpp import CommonParams, Server
 
     params = CommonParams()
     params.model.path = str(path)
-    params.n_parallel, params.n_ctx, params.port = AT_ONCE, AT_ONCE * 1024, PORT
-    params.cpuparams.n_threads = 2
+    params.n_parallel, params.n_ctx, params.port = AT_ONCE, AT_ONCE * 2048, PORT
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     return Server(params)
 
 
-def record(model: str, path: Path, purpose: str, requests: Iterable[Request], work: Path) -> None:
+def record(model: str, path: Path, purpose: str, requests: Iterable[Request], work: Path, threads: int) -> None:
     """Ask for what the work file does not hold yet."""
     done = {row["id"] for row in read(work) if (row["teacher"], row["purpose"]) == (model, purpose)}
     todo = [request for request in requests if request.id not in done]
     print(f"{model}: {len(done)} {purpose}s on file, {len(todo)} to ask", flush=True)
     if not todo:
         return
-    server = serve(path)
+    server = serve(path, threads)
     with work.open("a", encoding="utf-8") as file, ThreadPoolExecutor(AT_ONCE) as pool:
         file.write("\n" if work.stat().st_size else "")  # so that a torn line does not swallow the next
         for number, future in enumerate(as_completed([pool.submit(ask, model, purpose, r) for r in todo]), 1):
@@ -131,10 +131,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("purpose", choices=["answers", "rewrites"])
     parser.add_argument("--model", action="append", required=True, metavar="NAME=GGUF", help="may be given again")
+    parser.add_argument("--limit", type=int, help="ask about the first N queries only")
+    parser.add_argument("--threads", type=int, default=2, help="as many as there are idle cores (2): a thread that waits spins")
     parser.add_argument("--work", type=Path, default=HERE / "recordings.work.jsonl")
     arguments = parser.parse_args()
+    requests = list(answer_requests())[: arguments.limit]
     for model, _, path in (option.partition("=") for option in arguments.model):
-        record(model, Path(path), "answer", answer_requests(), arguments.work)
+        record(model, Path(path), "answer", requests, arguments.work, arguments.threads)
     pack(arguments.work, HERE / "recordings.jsonl.gz")
 
 

@@ -1,0 +1,237 @@
+"""One YAML file to one checked `RunConfig`. Each option of a run is declared here once, with its one default."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from twt_core.components import (
+    Compressor,
+    ConfidenceScorer,
+    DiversitySelector,
+    QualityFilter,
+    StageScheduler,
+    TaskEvaluator,
+    Teacher,
+)
+from twt_core.config_errors import describe
+from twt_core.config_source import ConfigSource
+from twt_core.errors import InputError
+from twt_core.input_files import problem_with_file
+from twt_core.schema import schema_of
+from twt_core.settings import ConfigPath, Json, Settings
+from twt_core.yaml_reader import KeyPath, show_path
+
+#: The paper's components, used where the config names none.
+DEFAULT_COMPONENTS: dict[str, str] = {
+    "confidence_scorer": "self_reported",
+    "quality_filter": "threshold",
+    "diversity_selector": "min_similarity_pair",
+    "compressor": "teacher_guided",
+    "stage_scheduler": "three_stage",
+}
+
+_LONGEST_NAME = 100
+_LONGEST_SHOWN = 80
+
+
+def _component(kind: str, description: str) -> Any:  # what pydantic's own Field is declared to give
+    def named() -> Any:
+        return {"use": DEFAULT_COMPONENTS[kind]}
+
+    return Field(default_factory=named, description=description, json_schema_extra={"default": named()})
+
+
+def _safe_folder_name(name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise ValueError(f"must have 1 to {_LONGEST_NAME} characters")
+    if re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]', name) or name.startswith((".", "-", " ")) or name.endswith((".", " ")):
+        raise ValueError("names the run's folder: use letters, digits, - and _, and no slash")
+    return name
+
+
+def _readable_file(path: Path) -> Path:
+    if problem := problem_with_file(path):
+        raise ValueError(f"{path}: {problem}")
+    return path
+
+
+class DataFile(Settings):
+    """A file of queries, one JSON object a line."""
+
+    path: Annotated[ConfigPath, AfterValidator(_readable_file)] = Field(
+        description="JSON lines, plain or gzipped, relative to the config file: id, query, and what the task needs."
+    )
+
+
+class LoraConfig(Settings):
+    """A LoRA adapter."""
+
+    r: int = Field(default=8, ge=1, description="Rank of the adapter (the paper's is 8).")
+    alpha: int = Field(default=16, ge=1, description="Scale: what the adapter adds is multiplied by alpha / r.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input while it trains.")
+    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default="all-linear", description="all-linear, or the names of the modules that get an adapter."
+    )
+
+
+class StudentConfig(Settings):
+    """The model that learns, how it is trained, and how it answers."""
+
+    model: str = Field(
+        min_length=1,
+        description="A folder or file (relative to the config), a hub id, or package:NAME/PATH for one in a package.",
+    )
+    lora: LoraConfig = Field(
+        default_factory=LoraConfig, description="The adapter that is trained.", json_schema_extra={"default": {}}
+    )
+    learning_rate: float = Field(
+        default=1e-5, gt=0, description="Peak learning rate of each stage (the paper's is 1e-5)."
+    )
+    batch_size: int = Field(default=8, ge=1, description="Examples in one training step (the paper's is 8).")
+    epochs: float = Field(default=4, gt=0, description="Passes over the examples in each stage (the paper's is 4).")
+    max_length: int = Field(default=4096, ge=8, description="Most tokens of a training example (the paper's is 4096).")
+    loss_on: Literal["completion", "sequence"] = Field(
+        default="completion", description="Where the loss is taken: on the completion, or also on the prompt (eq. 4)."
+    )
+    max_new_tokens: int = Field(default=2048, ge=1, description="Most tokens of an answer (the paper's is 2048).")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 answers greedily, as the paper does.")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus sampling; without effect at temperature 0.")
+    generation_batch_size: int = Field(default=16, ge=1, description="Questions answered at once.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="auto takes a GPU if there is one."
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto", description="auto takes bf16 where the device is fast at it."
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _folder_beside_config(cls, model: str, info: ValidationInfo) -> str:
+        folder = (info.context or {}).get("folder")
+        if folder is None:
+            return model
+        local = Path(folder) / model
+        if local.exists():
+            return str(local.resolve())
+        if model.startswith(("./", "../")):
+            raise ValueError(f"no such file or folder beside the config: {local}")
+        return model
+
+
+class RunConfig(Settings):
+    """All that determines a run."""
+
+    name: Annotated[str, AfterValidator(_safe_folder_name)] = Field(description="Names the run's folder, runs/NAME.")
+    task_evaluator: TaskEvaluator = Field(description="The kind of question: exact_match, math, multiple_choice, ...")
+    queries: DataFile = Field(
+        description="The unlabeled queries to distil from; an answer in them is for measuring only."
+    )
+    test_queries: DataFile = Field(description="Queries with answers, scored before the first and after each stage.")
+    dev_queries: DataFile | None = Field(
+        default=None, description="Queries with answers that choose the recommended stage; without, test_queries do."
+    )
+    teachers: Annotated[tuple[Teacher, ...], Field(min_length=1)] = Field(
+        description="One or more teachers, each with a name of its own."
+    )
+    confidence_scorer: ConfidenceScorer = _component(
+        "confidence_scorer", "Gives each annotation its confidence (eq. 1)."
+    )
+    quality_filter: QualityFilter = _component("quality_filter", "Keeps or rejects annotations by their confidence.")
+    diversity_selector: DiversitySelector = _component(
+        "diversity_selector", "Picks those that form the distillation set."
+    )
+    compressor: Compressor = _component("compressor", "Shortens the teachers' rationales for the student.")
+    stage_scheduler: StageScheduler = _component("stage_scheduler", "What the student learns, in which order.")
+    student: StudentConfig = Field(description="The model that learns.")
+    budget_usd: float | None = Field(
+        default=None, description="Most that all teacher calls of this run may cost together; null for unlimited."
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Of all that is random.")
+
+    @field_validator("teachers")
+    @classmethod
+    def _unique_names(cls, teachers: tuple[Teacher, ...]) -> tuple[Teacher, ...]:
+        first: dict[str, int] = {}
+        for index, teacher in enumerate(teachers):
+            if (other := first.setdefault(teacher.name, index)) != index:
+                message = "two teachers have this name, also teachers[{other}]: give each its own"
+                raise PydanticCustomError("duplicate_name", message, {"at": (index, "name"), "other": other})
+        return teachers
+
+    @field_validator("budget_usd")
+    @classmethod
+    def _real_budget(cls, budget: float | None) -> float | None:
+        if budget is not None and budget <= 0:
+            raise ValueError("must be greater than 0: use null for unlimited")
+        return budget
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The checked config in a YAML file.
+
+    Args:
+        path: the file; relative paths in it start at its folder.
+        overrides: `KEY=VALUE` texts. KEY has dots (`student.lora.r`, `teachers.0.name`), VALUE is YAML.
+
+    Raises:
+        InputError: whatever is wrong with it, each problem on a line of its own with its place in the file.
+    """
+    source = ConfigSource.read(path, RunConfig)
+    source.override(overrides, {kind: {"use": name} for kind, name in DEFAULT_COMPONENTS.items()})
+    try:
+        return RunConfig.model_validate(source.value, context={"folder": path.parent})
+    except ValidationError as error:
+        raise InputError(describe(error, source)) from None  # pydantic's own text would show values
+
+
+def config_schema() -> dict[str, Json]:
+    """The JSON Schema (2020-12) of a config, with the options of every installed component.
+
+    Raises:
+        InputError: an installed plugin breaks the contract.
+    """
+    return schema_of(RunConfig)
+
+
+def template_config() -> str:
+    """A commented config to start from, which loads once the files that it names are there."""
+    return files("twt_core").joinpath("config_template.yaml").read_text(encoding="utf-8")
+
+
+def config_difference(old: Json, new: Json) -> list[str]:
+    """What differs between two configs, as lines `teachers[0].temperature: 0.7 → 0.9`."""
+    return _difference(old, new, ())
+
+
+def _difference(old: Json, new: Json, path: KeyPath) -> list[str]:
+    if (isinstance(old, dict) and isinstance(new, dict)) or (isinstance(old, list) and isinstance(new, list)):
+        olds, news = _entries(old), _entries(new)
+        lines: list[str] = []
+        for key in {**olds, **news}:
+            inside = (*path, key)
+            if key in olds and key in news:
+                lines += _difference(olds[key], news[key], inside)
+            else:
+                before, after = (_shown(side[key]) if key in side else "(not there)" for side in (olds, news))
+                lines.append(f"{show_path(inside)}: {before} → {after}")
+        return lines
+    return [] if old == new else [f"{show_path(path) or 'the config'}: {_shown(old)} → {_shown(new)}"]
+
+
+def _entries(value: list[Json] | dict[str, Json]) -> dict[str | int, Json]:
+    found: dict[str | int, Json] = {}
+    found.update(enumerate(value) if isinstance(value, list) else value)
+    return found
+
+
+def _shown(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"

@@ -1,0 +1,130 @@
+"""Calls into components, checked: whatever a plugin does, the message names it and its distribution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from twt_core import plugins
+from twt_core.components import (
+    AskTeachers,
+    Component,
+    Compressor,
+    ConfidenceScorer,
+    DiversitySelector,
+    QualityFilter,
+    StageScheduler,
+    TaskEvaluator,
+    Teacher,
+)
+from twt_core.errors import PluginError, TwtError
+from twt_core.records import Annotation, Completion, Draft, Query, Request, Rewrite, Stage
+
+T = TypeVar("T")
+
+
+def _name(component: Component) -> str:
+    kind = next(base.__name__ for base in type(component).__mro__ if base in plugins.KINDS.values())
+    return f"plugin {plugins.distribution_of(type(component))}: {kind} {component.use!r}"
+
+
+def _guarded(component: Component, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except TwtError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin's exit is a failure, not a success
+        raise PluginError(f"{_name(component)} raised {type(error).__name__}: {error}") from error
+
+
+def _listed(component: Component, value: object, of: type, count: int | None) -> None:
+    expected = f"a list of {of.__name__}" if count is None else f"a list of {count} values"
+    if not isinstance(value, list):
+        raise PluginError(f"{_name(component)} returned {type(value).__name__}, expected {expected}")
+    if count is not None and len(value) != count:
+        raise PluginError(f"{_name(component)} returned {len(value)} values, expected {count}, one for each input")
+
+
+def _each(component: Component, values: Sequence[object], allowed: tuple[type, ...]) -> None:
+    for index, value in enumerate(values):
+        if not isinstance(value, allowed):
+            wanted = " or ".join("None" if t is type(None) else t.__name__ for t in allowed)
+            raise PluginError(f"{_name(component)} returned {type(value).__name__} at position {index}, expected {wanted}")
+
+
+async def _awaited(component: Component, call: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await call()
+    except TwtError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{_name(component)} raised {type(error).__name__}: {error}") from error
+
+
+async def complete(teacher: Teacher, request: Request) -> Completion:
+    """`Teacher.complete`, checked."""
+    completion = await _awaited(teacher, lambda: teacher.complete(request))
+    if not isinstance(completion, Completion):
+        raise PluginError(f"{_name(teacher)} returned {type(completion).__name__}, expected Completion")
+    return completion
+
+
+def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:
+    """`Teacher.preflight`, checked."""
+    _guarded(teacher, lambda: teacher.preflight(queries))
+
+
+def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+    """`ConfidenceScorer.score`, checked: one confidence in [0, 1], or None, per annotation."""
+    values = _guarded(scorer, lambda: scorer.score(tuple(annotations), task))
+    _listed(scorer, values, float, len(annotations))
+    _each(scorer, values, (float, int, type(None)))
+    for index, value in enumerate(values):
+        if value is not None and (math.isnan(value) or not 0 <= value <= 1):
+            raise PluginError(f"{_name(scorer)} returned {value} at position {index}, expected a number from 0 to 1")
+    return values
+
+
+def judge(quality_filter: QualityFilter, annotations: Sequence[Annotation]) -> list[str | None]:
+    """`QualityFilter.judge`, checked: None or a reason per annotation."""
+    verdicts = _guarded(quality_filter, lambda: quality_filter.judge(tuple(annotations)))
+    _listed(quality_filter, verdicts, str, len(annotations))
+    _each(quality_filter, verdicts, (str, type(None)))
+    return verdicts
+
+
+def select(selector: DiversitySelector, pool: Sequence[Annotation]) -> list[Annotation]:
+    """`DiversitySelector.select`, checked: annotations of the pool, none of them twice or changed."""
+    chosen = _guarded(selector, lambda: selector.select(tuple(pool)))
+    _listed(selector, chosen, Annotation, None)
+    _each(selector, chosen, (Annotation,))
+    known = {(a.query_id, a.teacher, a.text): a for a in pool}
+    for annotation in chosen:
+        if known.pop((annotation.query_id, annotation.teacher, annotation.text), None) != annotation:
+            raise PluginError(
+                f"{_name(selector)} returned an annotation of query {annotation.query_id!r} that is not in the pool, "
+                "was changed, or was chosen twice"
+            )
+    return chosen
+
+
+def compress(
+    compressor: Compressor, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers
+) -> list[Rewrite]:
+    """`Compressor.compress`, checked: one rewrite per draft."""
+    rewrites = _guarded(compressor, lambda: compressor.compress(tuple(drafts), task, ask))
+    _listed(compressor, rewrites, Rewrite, len(drafts))
+    _each(compressor, rewrites, (Rewrite,))
+    return rewrites
+
+
+def stages(scheduler: StageScheduler) -> list[Stage]:
+    """`StageScheduler.stages`, checked: at least one, names unique."""
+    found = _guarded(scheduler, scheduler.stages)
+    _listed(scheduler, found, Stage, None)
+    _each(scheduler, found, (Stage,))
+    names = [stage.name for stage in found]
+    if not names or len(set(names)) != len(names) or "untouched" in names:
+        raise PluginError(f"{_name(scheduler)} gave the stages {names}: at least one, unique, none called 'untouched'")
+    return found

@@ -1,0 +1,107 @@
+"""Habitual Reasoning Distillation: what the student sees in each stage, and how it does after it (section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twt_core import contract
+from twt_core.asking import Desk
+from twt_core.components import Compressor, TaskEvaluator
+from twt_core.records import Annotation, Draft, Prediction, Query, Rewrite, StudentAnswer, Trace
+from twt_core.student.encoding import Target
+from twt_core.student.student import Student
+
+
+def full_traces(selected: Sequence[Annotation]) -> list[Trace]:
+    """G as targets: every rationale whole (stage 1, eq. 4)."""
+    return [
+        Trace(query_id=a.query_id, teacher=a.teacher, rationale=a.rationale, label=a.label) for a in selected if a.label
+    ]
+
+
+def answer_only_traces(traces: Sequence[Trace]) -> list[Trace]:
+    """G'': the labels alone (stage 3, eq. 6)."""
+    return [trace.model_copy(update={"rationale": None, "kept_original": None}) for trace in traces]
+
+
+def student_answers(
+    queries: Mapping[str, Query], traces: Sequence[Trace], student: Student, adapter: Path | None, task: TaskEvaluator
+) -> list[StudentAnswer]:
+    """What the student of the stage before writes on the queries that are distilled."""
+    asked = [queries[query_id] for query_id in dict.fromkeys(trace.query_id for trace in traces)]
+    texts = student.answer(adapter, [(q.id, task.student_messages(q.unlabeled())) for q in asked])
+    return [StudentAnswer(query_id=generation.query_id, text=generation.text) for generation in texts]
+
+
+def compressed_traces(  # noqa: PLR0913  # (p', r, r_student) -> r^T needs all of these
+    queries: Mapping[str, Query],
+    traces: Sequence[Trace],
+    answers: Sequence[StudentAnswer],
+    compressor: Compressor,
+    task: TaskEvaluator,
+    desk: Desk,
+) -> list[Trace]:
+    """G': each trace with its rationale compressed, or the original where the rewrite is no use, and why (eq. 5)."""
+    texts = {answer.query_id: answer.text for answer in answers}
+    drafts = [_draft(trace, queries[trace.query_id].unlabeled(), texts.get(trace.query_id, ""), task) for trace in traces]
+    rewrites = contract.compress(compressor, drafts, task, desk.ask)
+    return [_accepted(*row, task) for row in zip(traces, drafts, rewrites, strict=True)]
+
+
+def _draft(trace: Trace, query: Query, student_text: str, task: TaskEvaluator) -> Draft:
+    annotation = Annotation(
+        query_id=trace.query_id, teacher=trace.teacher, rationale=trace.rationale or "", label=trace.label
+    )
+    return Draft(query=query, annotation=annotation, student_rationale=task.read(student_text, query).rationale)
+
+
+def _accepted(trace: Trace, draft: Draft, rewrite: Rewrite, task: TaskEvaluator) -> Trace:
+    refusal = rewrite.reason
+    if refusal is None and (rewrite.label is None or not task.same(rewrite.label, trace.label, draft.query)):
+        refusal = "lost the answer"
+    if refusal is None and not rewrite.rationale:
+        refusal = "empty"
+    if refusal is None and _words(rewrite.rationale) >= _words(trace.rationale):
+        refusal = "not shorter"
+    if refusal is not None:
+        return trace.model_copy(update={"kept_original": refusal})
+    return trace.model_copy(update={"rationale": rewrite.rationale, "kept_original": None})
+
+
+def _words(text: str | None) -> int:
+    return len((text or "").split())
+
+
+def targets(queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator) -> list[Target]:
+    """Traces as training texts."""
+    return [
+        Target(
+            trace.query_id,
+            task.student_messages(queries[trace.query_id].unlabeled()),
+            task.completion(trace.rationale, trace.label),
+        )
+        for trace in traces
+    ]
+
+
+def evaluate(
+    queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator
+) -> list[Prediction]:
+    """The student's answers to queries, each right, wrong, or without a verdict where the query has no answer."""
+    made = student.answer(adapter, [(q.id, task.student_messages(q.unlabeled())) for q in queries])
+    predictions = []
+    for query, generation in zip(queries, made, strict=True):
+        label = task.read(generation.text, query.unlabeled()).label
+        right = None if query.answer is None else label is not None and task.same(label, query.answer, query)
+        predictions.append(
+            Prediction(
+                query_id=query.id,
+                text=generation.text,
+                label=label,
+                correct=right,
+                tokens=generation.tokens,
+                seconds=generation.seconds,
+            )
+        )
+    return predictions

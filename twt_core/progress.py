@@ -1,0 +1,101 @@
+"""Progress of long work: bars with rate and time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+#: Plain lines come at most this often, in seconds.
+PLAIN_EVERY = 15.0
+
+
+class Task(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, part: str, amount: int = 1, note: str = "") -> None:
+        """`amount` more units of `part` are done; `note` says how it goes (a loss, say)."""
+
+
+class Progress:
+    """Tells the user how far the work is. Writes to standard error, so that results can be piped.
+
+    Args:
+        quiet: say nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+
+    def say(self, line: str) -> None:
+        """One line about what happens now."""
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def task(self, label: str, totals: dict[str, int]) -> Iterator[Task]:
+        """Work in named parts, each with its total."""
+        if self._quiet or not totals:
+            yield _Silent()
+        elif sys.stderr.isatty():
+            with _bars(label, totals) as bars:
+                yield bars
+        else:
+            yield _Plain(label, totals)
+
+
+class _Silent:
+    def advance(self, part: str, amount: int = 1, note: str = "") -> None:
+        """Say nothing."""
+
+
+class _Plain:
+    def __init__(self, label: str, totals: dict[str, int]) -> None:
+        self._label, self._totals = label, totals
+        self._done = dict.fromkeys(totals, 0)
+        self._started = time.monotonic()
+        self._said = dict.fromkeys(totals, self._started)
+
+    def advance(self, part: str, amount: int = 1, note: str = "") -> None:
+        """A line when the part is done, or when the last one is long ago."""
+        self._done[part] += amount
+        done, total, now = self._done[part], self._totals[part], time.monotonic()
+        if done < total and now - self._said[part] < PLAIN_EVERY:
+            return
+        self._said[part] = now
+        rate = done / max(now - self._started, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if done < total else ""
+        tail = f", {note}" if note else ""
+        print(f"{self._label} {part}: {done}/{total}, {rate:.1f}/s{left}{tail}", file=sys.stderr, flush=True)
+
+
+class _Bars:
+    def __init__(self, label: str, totals: dict[str, int]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self.rich = RichProgress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True),
+        )  # fmt: skip
+        self._started = time.monotonic()
+        self._tasks = {
+            part: self.rich.add_task(f"{label} {part}", total=total, note="", rate="") for part, total in totals.items()
+        }
+
+    def advance(self, part: str, amount: int = 1, note: str = "") -> None:
+        """Move the part's bar."""
+        task = self._tasks[part]
+        done = self.rich.tasks[self.rich.task_ids.index(task)].completed + amount
+        rate = f"{done / max(time.monotonic() - self._started, 1e-9):.1f}/s"
+        self.rich.update(task, advance=amount, note=note, rate=rate)
+
+
+@contextmanager
+def _bars(label: str, totals: dict[str, int]) -> Iterator[Task]:
+    bars = _Bars(label, totals)
+    with bars.rich:
+        yield bars

@@ -1,0 +1,210 @@
+"""Queries from a file, every row checked before anything is paid for."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from twt_core.components import TaskEvaluator
+from twt_core.errors import InputError
+from twt_core.jsonl import LineProblem, column_of_key, lines, parse_line
+from twt_core.records import Query
+from twt_core.settings import Json
+
+_MOST_SHOWN = 20
+_LONGEST_ID = 200
+_REQUIRED = ("id", "query")
+_OPTIONAL = ("answer", "choices", "tests")
+
+# What chat templates and tokenizers give a meaning to: in a query it would open or end a message of its own.
+_CONTROL_TOKEN = re.compile(
+    r"<\|[A-Za-z][A-Za-z0-9_]*\|>|<\uff5c[^\uff5c>\n]+\uff5c>|</?s>|<bos>|<eos>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
+)
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ID_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def read_queries(path: Path, task: TaskEvaluator) -> list[Query]:
+    """The queries in a JSONL file, gzipped or not, in order. Columns that no task knows are passed over.
+
+    Raises:
+        InputError: what is wrong with the file, or up to twenty rows with their line and column and what is wrong.
+    """
+    queries: list[Query] = []
+    problems: list[str] = []
+    first: dict[str, int] = {}
+    for number, line in lines(path):
+        try:
+            query = _query(line, task)
+            if (other := first.setdefault(query.id, number)) != number:
+                raise LineProblem(f"id {query.id!r} is already on line {other}", column_of_key(line, "id"))
+            queries.append(query)
+        except LineProblem as error:
+            problems.append(f"{path}:{number}:{error.column} {error}")
+    if problems:
+        more = [f"and {len(problems) - _MOST_SHOWN} more"] if len(problems) > _MOST_SHOWN else []
+        raise InputError("\n".join(problems[:_MOST_SHOWN] + more))
+    return queries
+
+
+def shared_queries(first: Sequence[Query], second: Sequence[Query]) -> list[tuple[Query, Query]]:
+    """Pairs that ask the same: equal texts and choices but for case, spaces and Unicode forms."""
+    known = {_normal(query): query for query in first}
+    return [(known[key], query) for query in second if (key := _normal(query)) in known]
+
+
+def refuse_shared(training: Sequence[Query], test: Sequence[Query], test_path: Path) -> None:
+    """Make sure that nothing is measured on what was trained on.
+
+    Raises:
+        InputError: some queries are in both sets; the first few are named.
+    """
+    if shared := shared_queries(training, test):
+        named = ", ".join(f"{theirs.id} (= {ours.id})" for ours, theirs in shared[:5])
+        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+        raise InputError(
+            f"{test_path}: {len(shared)} of its queries are among the training queries: {named}{more}. "
+            "Remove them from one of the two files"
+        )
+
+
+def _normal(query: Query) -> tuple[str, ...]:
+    texts = (query.query, *(query.choices or ()))
+    return tuple(" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts)
+
+
+def _query(line: bytes, task: TaskEvaluator) -> Query:
+    row = parse_line(line)
+    _check_columns(row, line)
+    values: dict[str, str | tuple[str, ...] | None] = {}
+    column = "id"
+    try:
+        for column, read in _COLUMNS.items():
+            values[column] = read(row.get(column))
+        column = "query"
+        query = Query.model_validate(values)
+        _check_leak(query)
+        task.check(query)
+    except ValueError as error:
+        raise LineProblem(str(error), column_of_key(line, column)) from None
+    return query
+
+
+def _check_columns(row: dict[str, Json], line: bytes) -> None:
+    known = (*_REQUIRED, *_OPTIONAL)
+    others = [name for name in row if name not in known]
+    for name in known:
+        if name in row:
+            continue
+        near = get_close_matches(name, others, n=1, cutoff=0.8)
+        if name in _REQUIRED:
+            rename = f' Rename "{near[0]}" to "{name}"?' if near else ""
+            raise LineProblem(f'no column "{name}". There are: {", ".join(row) or "none"}.{rename}')
+        if near:
+            raise LineProblem(f'unknown column "{near[0]}". Did you mean "{name}"?', column_of_key(line, near[0]))
+
+
+def _id(value: Json) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError("id must be text or a whole number")
+    text = str(value)
+    if not text.strip() or len(text) > _LONGEST_ID:
+        raise ValueError(f"id must have 1 to {_LONGEST_ID} characters")
+    if text != text.strip() or _ID_CONTROL.search(text) or "\\" in text:
+        raise ValueError("id must not have control characters, backslashes, or spaces at its ends")
+    # "cqa/12" is how many public sets write theirs; only what leads out of a folder is refused.
+    if any(part in ("", ".", "..") for part in text.split("/")):
+        raise ValueError('id must not read as a path: no "../", no "/" at its ends')
+    return text
+
+
+def _question(value: Json) -> str:
+    if not isinstance(value, str) or not value.strip():
+        found = "null" if value is None else "empty" if isinstance(value, str) else "no text"
+        raise ValueError(f"query is {found}: write the question as text")
+    _check_text(value, "query")
+    return value
+
+
+def _check_text(text: str, name: str) -> None:
+    if token := _CONTROL_TOKEN.search(text):
+        raise ValueError(f"{name} has the chat control token {token[0]}: take it out")
+    if control := _CONTROL_CHARACTER.search(text):
+        raise ValueError(f"{name} has the control character U+{ord(control[0]):04X}: take it out")
+
+
+def _answer(value: Json) -> str | None:
+    return None if value is None else _plain_text(value, "answer")
+
+
+def _choices(value: Json) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    choices = tuple(_plain_text(inner, f"choices[{i}]") for i, inner in enumerate(_filled_list(value, "choices")))
+    if len(set(choices)) < len(choices):
+        raise ValueError("choices has the same choice twice")
+    for index, choice in enumerate(choices):
+        _check_text(choice, f"choices[{index}]")
+    return choices
+
+
+def _tests(value: Json) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    tests = tuple(_plain_text(inner, f"tests[{i}]") for i, inner in enumerate(_filled_list(value, "tests")))
+    for index, test in enumerate(tests):
+        try:
+            with warnings.catch_warnings(action="ignore"):  # an odd escape in a test is no fault of ours to report
+                ast.parse(test)
+        except SyntaxError as error:
+            raise ValueError(f"tests[{index}] is no Python: {error.msg} (its line {error.lineno})") from None
+        except (ValueError, RecursionError, MemoryError):
+            raise ValueError(f"tests[{index}] is no Python") from None
+    return tests
+
+
+def _filled_list(value: Json, name: str) -> list[Json]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{name} must be a list of texts, at least one; leave it out if there is none")
+    return value
+
+
+def _plain_text(value: Json, name: str) -> str:
+    """A text, or a number as text: many sets write their answers and choices as numbers."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"{name} must be text: put quotes around it")
+    if not str(value).strip():
+        raise ValueError(f"{name} is empty: leave it out if there is none")
+    return str(value)
+
+
+#: How each column of a query is read. All raise ValueError.
+_COLUMNS: dict[str, Callable[[Json], str | tuple[str, ...] | None]] = {
+    "id": _id,
+    "query": _question,
+    "answer": _answer,
+    "choices": _choices,
+    "tests": _tests,
+}
+
+
+def _check_leak(query: Query) -> None:
+    """Refuse a query that gives its answer away.
+
+    Only where the answer is marked as one and ends its sentence: the answer to "Is it on or off?" stands in the
+    question by right, and so does a list of what may be answered ("Answer: yes or no").
+    """
+    if query.answer is None:
+        return
+    answer = re.escape(query.answer.strip()).replace(r"\ ", r"\s+")
+    line_end = r"[\"'*)\].!]*[ \t]*$"
+    marked = rf"(?:\banswer\s*(?:is\s*:?|[:=])|####)\s*[\"'*(\[$]*{answer}(?!\w){line_end}"
+    stated = rf"\banswer\s+is\s*:?\s*[\"'*(\[$]*{answer}[\"'*)\]]*[.!;]\s"
+    boxed = rf"\\boxed\{{\s*{answer}\s*\}}"
+    if re.search(f"{marked}|{stated}|{boxed}", query.query, re.IGNORECASE | re.MULTILINE):
+        raise ValueError("query holds its own answer: take the answer out of the question")

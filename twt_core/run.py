@@ -1,0 +1,264 @@
+"""A run folder: one folder a step, a manifest written last, fingerprints, one lock.
+
+A step is made again when its fingerprint changes: the hash of its name, of what its input steps *contain*, of all
+options of its components, and of the versions of the distributions they come from. Content, not time, is what counts:
+a changed scorer that gives the same scores makes nothing after it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel
+
+from twt_core import plugins
+from twt_core.errors import InputError, TwtError
+from twt_core.progress import Progress
+from twt_core.records import Record
+from twt_core.settings import Json, Settings, file_digest
+
+R = TypeVar("R", bound=Record)
+
+MANIFEST = "manifest.json"
+ROWS = "rows.jsonl"
+VERSION = 1
+
+
+class Manifest(BaseModel):
+    """What says that a step is whole: its fingerprint, and the hash of every file in it."""
+
+    version: int = VERSION
+    step: str
+    fingerprint: str
+    files: dict[str, str]
+    seconds: float
+    #: False when a failure that may pass (a server that was down) is among the rows: the next run makes it again.
+    whole: bool = True
+
+    def digest(self) -> str:
+        """The hash of what the step contains."""
+        return _hash([[name, sha] for name, sha in sorted(self.files.items())])
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a step made. `digest` is None where it is not made yet, which is so in a plan only."""
+
+    path: Path
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Rows(Artifact, Generic[R]):
+    """A step's records."""
+
+    record: type[R]
+
+    def read(self) -> list[R]:
+        """All records, in order."""
+        with (self.path / ROWS).open(encoding="utf-8") as file:
+            return [self.record.model_validate_json(line) for line in file]
+
+
+class Steps(Protocol):
+    """What the pipeline is written against: a run that makes its steps, or a plan that only looks."""
+
+    def rows(
+        self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
+        make: Callable[[], Iterable[R]],
+    ) -> Rows[R]:
+        """A step of records."""
+
+    def folder(
+        self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json], make: Callable[[Path], None]
+    ) -> Artifact:
+        """A step that fills a folder."""  # fmt: skip
+
+
+@dataclass
+class Run:
+    """A locked run folder. Open it with `open_run`."""
+
+    path: Path
+    progress: Progress
+    #: Told after each step was made whether all of it is there; see `Manifest.whole`.
+    whole: Callable[[], bool] = field(default=lambda: True)
+    made: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+
+    def rows(
+        self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
+        make: Callable[[], Iterable[R]],
+    ) -> Rows[R]:  # fmt: skip
+        """The step's records: those on disk when they are whole and current, else made now."""
+
+        def write(folder: Path) -> None:
+            text = "".join(row.model_dump_json(exclude_none=True) + "\n" for row in make())
+            write_whole(folder / ROWS, text)
+
+        made = self.folder(name, inputs, settings, write)
+        return Rows(made.path, made.digest, record)
+
+    def folder(
+        self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json], make: Callable[[Path], None]
+    ) -> Artifact:
+        """The step's folder: the one on disk when it is whole and current, else made now by ``make(folder)``."""
+        self.seen.append(name)
+        path = step_path(self.path, len(self.seen), name)
+        fingerprint = step_fingerprint(name, inputs, settings)
+        found = current_manifest(path, fingerprint)
+        if found is not None and found.whole:
+            self.progress.say(f"{path.name}: on disk")
+            return Artifact(path, found.digest())
+        self.progress.say(f"{path.name}: working")
+        return Artifact(path, self._make(path, name, fingerprint, make).digest())
+
+    def _make(self, path: Path, name: str, fingerprint: str, make: Callable[[Path], None]) -> Manifest:
+        began = time.perf_counter()
+        _clear(path)
+        make(path)
+        manifest = Manifest(
+            step=name,
+            fingerprint=fingerprint,
+            files={str(p.relative_to(path)): file_digest(p) for p in sorted(path.rglob("*")) if p.is_file()},
+            seconds=round(time.perf_counter() - began, 3),
+            whole=self.whole(),
+        )
+        write_whole(path / MANIFEST, manifest.model_dump_json(indent=2))
+        self.made.append(name)
+        return manifest
+
+    def finish(self) -> None:
+        """Remove the folders of steps that the config no longer has, so that nothing stale is taken for a result."""
+        current = {step_path(self.path, number, name).name for number, name in enumerate(self.seen, 1)}
+        for path in self.path.glob("[0-9][0-9]-*"):
+            if path.is_dir() and path.name not in current:
+                self.progress.say(f"{path.name}: no longer part of this run, removed")
+                shutil.rmtree(path)
+
+
+@dataclass
+class Plan:
+    """Looks at a run folder and says of each step whether it is on disk, changing nothing."""
+
+    path: Path
+    steps: list[tuple[str, bool]] = field(default_factory=list)
+
+    def rows(
+        self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
+        make: Callable[[], Iterable[R]],  # noqa: ARG002
+    ) -> Rows[R]:  # fmt: skip
+        """The step's records, if they are on disk."""
+        found = self.folder(name, inputs, settings, lambda _: None)
+        return Rows(found.path, found.digest, record)
+
+    def folder(
+        self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
+        make: Callable[[Path], None],  # noqa: ARG002
+    ) -> Artifact:  # fmt: skip
+        """The step's folder, if it is whole and current."""
+        path = step_path(self.path, len(self.steps) + 1, name)
+        known = all(artifact.digest is not None for artifact in inputs)
+        found = current_manifest(path, step_fingerprint(name, inputs, settings)) if known else None
+        done = found is not None and found.whole
+        self.steps.append((name, done))
+        return Artifact(path, found.digest() if found is not None and done else None)
+
+
+def step_path(run: Path, number: int, name: str) -> Path:
+    """``run/NN-name``."""
+    return run / f"{number:02d}-{name}"
+
+
+def step_fingerprint(name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json]) -> str:
+    """The hash of everything that a step's result depends on."""
+    return _hash(
+        {
+            "step": name,
+            "inputs": [artifact.digest for artifact in inputs],
+            "settings": [s.identity() if isinstance(s, Settings) else s for s in settings],
+            "from": sorted({d for s in settings if isinstance(s, Settings) for d in plugins.distributions_in(s)}),
+            "engine": engine_version(),
+        }
+    )
+
+
+def current_manifest(path: Path, fingerprint: str) -> Manifest | None:
+    """The manifest of a step that has this fingerprint and whose files are all as it says; else None."""
+    try:
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # none, or damaged: the step is not whole
+        return None
+    if manifest.version != VERSION or manifest.fingerprint != fingerprint:
+        return None
+    same = all((path / n).is_file() and file_digest(path / n) == sha for n, sha in manifest.files.items())
+    return manifest if same else None
+
+
+def engine_version() -> str:
+    """The installed version of TwT."""
+    try:
+        return version("twt-distill")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, whenever the process ends.
+
+    Raises:
+        TwtError: the disk is full or the folder is not writable.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise TwtError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def _clear(path: Path) -> None:
+    # The manifest goes first: a folder without one is not whole, whatever else is left in it.
+    (path / MANIFEST).unlink(missing_ok=True)
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def open_run(path: Path, progress: Progress) -> Iterator[Run]:
+    """Make or open a run folder and hold its lock. The lock is the process's: a dead one leaves none behind.
+
+    Raises:
+        InputError: another process works on the run, or the folder cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(f"{path}: another process works on this run. Wait for it, or give another --name") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there: {error.strerror or error}") from error
+    try:
+        yield Run(path, progress)
+    finally:
+        lock.release()

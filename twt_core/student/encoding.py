@@ -1,0 +1,43 @@
+"""Prompts and targets as token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from twt_core.prompts import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Target(NamedTuple):
+    """One training text: a prompt, and the completion to learn."""
+
+    name: str
+    messages: Sequence[Message]
+    completion: str
+
+
+class Encoded(NamedTuple):
+    """A training text as ids. `prompt_length` tokens of `ids` are the prompt's; the last is the end token."""
+
+    ids: list[int]
+    prompt_length: int
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+    """Ids of a chat up to where the student's text begins: by the model's chat template, or plainly if it has none."""
+    chat = [message._asdict() for message in messages]
+    if tokenizer.chat_template:
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+        return [int(i) for i in ids]
+    text = "\n".join(message.content for message in messages) + "\n"
+    return [int(i) for i in tokenizer(text).input_ids]
+
+
+def encode_target(tokenizer: PreTrainedTokenizerBase, target: Target) -> Encoded:
+    """Ids of prompt, completion and end token. Encoded apart, so that the border is where generation begins."""
+    prompt = encode_prompt(tokenizer, target.messages)
+    completion = [int(i) for i in tokenizer(target.completion, add_special_tokens=False).input_ids]
+    return Encoded([*prompt, *completion, int(tokenizer.eos_token_id)], len(prompt))  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+"""A causal language model from a folder, a hub id or a GGUF, with its adapter."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from twt_core.config import StudentConfig
+from twt_core.errors import InputError
+from twt_core.models import find_model, model_identity
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_WEIGHTS_READY = "model.safetensors"
+
+
+def device_of(student: StudentConfig) -> Literal["cpu", "cuda", "mps"]:
+    """The device to work on.
+
+    Raises:
+        InputError: one is asked for that this machine lacks.
+    """
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if student.device == "auto":
+        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
+    if not available[student.device]:
+        raise InputError(f'student.device: "{student.device}" is not on this machine; use "auto" or "cpu"')
+    return student.device
+
+
+def half_precision(student: StudentConfig) -> torch.dtype:
+    """The dtype to generate and autocast in: bfloat16 where the device can, else float32.
+
+    Raises:
+        InputError: bf16 is asked for and the device cannot.
+    """
+    import torch
+
+    device = device_of(student)
+    able = device == "cpu" or (device == "cuda" and torch.cuda.is_bf16_supported())
+    if student.precision == "bf16" and not able:
+        raise InputError(f'student.precision: "{device}" here cannot do bf16; use "auto" or "fp32"')
+    return torch.bfloat16 if able and student.precision != "fp32" else torch.float32
+
+
+def ready_base(model: str, cache: Path) -> Path | str:
+    """The model as something `from_pretrained` takes. A GGUF is de-quantised once, into `cache`.
+
+    Reading a GGUF takes most of a minute and the result cannot be trained on as it is; the saved copy loads at once.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    found = find_model(model)
+    if isinstance(found, str) or found.suffix != ".gguf":
+        return found
+    target = cache / model_identity(model)
+    if not (target / _WEIGHTS_READY).exists():
+        _dequantise(found, target)
+    return target
+
+
+def _dequantise(gguf: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.quantization_config import GgufConfig
+
+    options: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **options)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **options
+    )
+    target.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(target)
+    model.save_pretrained(target)  # writes the weights last but one; config.json and tokenizer are there by then
+    if not (target / _WEIGHTS_READY).exists():
+        raise InputError(f"{gguf}: de-quantised into several shards, which is not supported; use a model folder")
+
+
+def load_tokenizer(base: Path | str) -> PreTrainedTokenizerBase:
+    """The tokenizer, padding on the left, with a pad token: the model's own, or its end token.
+
+    Raises:
+        InputError: the model cannot be found or has no end token.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise InputError(f"student.model: cannot load a tokenizer from {base}: {_first_line(error)}") from error
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"student.model: the tokenizer of {base} has no end token (eos_token), so no text would end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def load_model(base: Path | str, dtype: torch.dtype, device: str) -> PreTrainedModel:
+    """The model's weights, in `dtype` on `device`; safetensors only, no code from the model.
+
+    Raises:
+        InputError: the model cannot be found or loaded.
+    """
+    from transformers import AutoModelForCausalLM
+
+    # Eager attention was faster than sdpa on a CPU; elsewhere the library's choice is right.
+    attention = {"attn_implementation": "eager"} if device == "cpu" else {}
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, use_safetensors=True, **attention)
+    except (OSError, ValueError) as error:
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise InputError(f"student.model: cannot load {base}{offline}: {_first_line(error)}") from error
+    return model.to(device)  # type: ignore[arg-type,return-value]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def load_merged(base: Path | str, adapter: Path | None, dtype: torch.dtype, device: str) -> PreTrainedModel:
+    """The model with its adapter merged in float32 and then cast: fast to decode with, and what `merge` exports."""
+    import torch
+    from peft import PeftModel
+
+    if adapter is None:
+        return load_model(base, dtype, device).eval()
+    model = load_model(base, torch.float32, device)
+    merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return merged.to(dtype).eval()

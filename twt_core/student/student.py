@@ -1,0 +1,71 @@
+"""The student as the pipeline knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from twt_core.config import StudentConfig
+from twt_core.models import model_identity
+from twt_core.progress import Progress
+from twt_core.prompts import Message
+from twt_core.records import Generation, Stage
+from twt_core.settings import Json
+from twt_core.student.encoding import Target
+
+#: Settings that change what a trained student writes and not what it learned.
+GENERATION = frozenset({"max_new_tokens", "temperature", "top_p", "generation_batch_size"})
+_BOTH = frozenset({"model", "device", "precision"})
+
+
+class Student:
+    """A base model with its settings. Loads torch when first asked to work.
+
+    Args:
+        config: the run's student settings.
+        cache: folder for models made ready (a GGUF de-quantised).
+        seed: of training and sampling.
+        progress: told of every step.
+    """
+
+    def __init__(self, config: StudentConfig, cache: Path, seed: int, progress: Progress) -> None:
+        self.config = config
+        self._cache = cache
+        self._seed = seed
+        self._progress = progress
+
+    @cached_property
+    def base(self) -> Path | str:
+        """The base model, ready to load."""
+        from twt_core.student.loading import ready_base
+
+        return ready_base(self.config.model, self._cache)
+
+    @cached_property
+    def _identity(self) -> dict[str, Json]:
+        return {**self.config.identity(), "model": model_identity(self.config.model), "seed": self._seed}
+
+    @property
+    def trained_by(self) -> Json:
+        """What a training depends on besides its data."""
+        return {key: value for key, value in self._identity.items() if key not in GENERATION}
+
+    @property
+    def answers_by(self) -> Json:
+        """What an answer depends on besides the question and the adapter."""
+        return {key: value for key, value in self._identity.items() if key in GENERATION | _BOTH | {"seed"}}
+
+    def train(self, adapter: Path | None, targets: Sequence[Target], stage: Stage, out: Path) -> None:
+        """See `twt_core.student.training.train_stage`."""
+        from twt_core.student.training import train_stage
+
+        train_stage(self.base, adapter, targets, stage, self.config, self._seed, out, self._progress)
+
+    def answer(
+        self, adapter: Path | None, prompts: Sequence[tuple[str, Sequence[Message]]]
+    ) -> list[Generation]:
+        """See `twt_core.student.generation.generate`."""
+        from twt_core.student.generation import generate
+
+        return generate(self.base, adapter, prompts, self.config, self._seed, self._progress)

@@ -1,0 +1,183 @@
+"""What a run came to: `summary.json`, made from what is on disk."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import BaseModel
+
+from twt_core import plugins
+from twt_core.config import RunConfig
+from twt_core.data import Data
+from twt_core.ledger import Ledger
+from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
+from twt_core.pipeline import Outcome
+from twt_core.records import Annotation, Prediction, Trace
+from twt_core.run import Rows, engine_version
+
+SUMMARY = "summary.json"
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")
+
+
+class AnnotationCounts(BaseModel):
+    """Row accounting: queries x teachers = asked = failed + rejected + kept."""
+
+    queries: int
+    asked: int
+    failed: int
+    failed_by_cause: dict[str, int]
+    kept: int
+    rejected: dict[str, int]
+    selected: int
+
+
+class CompressionCounts(BaseModel):
+    """What a compression stage did: mean words of a rationale before and after, and why originals were kept."""
+
+    rationales: int
+    mean_words_before: float
+    mean_words_after: float
+    kept_original: dict[str, int]
+
+
+class TeacherCounts(BaseModel):
+    """What a teacher gave and cost. `label_accuracy` is there when the queries have answers; the method saw none."""
+
+    name: str
+    calls: int
+    cost_usd: float
+    kept: int
+    selected: int
+    label_accuracy: float | None
+    kept_label_accuracy: float | None
+
+
+class Summary(BaseModel):
+    """The numbers of a run. Costs are in US dollars and count calls that may have been billed at their worst case."""
+
+    name: str
+    stages: list[StageScore]
+    recommended_stage: str
+    recommended_because: str
+    recommended_on: str
+    annotations: AnnotationCounts
+    compression: dict[str, CompressionCounts]
+    teachers: list[TeacherCounts]
+    teacher_calls: int
+    cost_usd: float
+    maybe_billed: list[tuple[str, str]]
+    seed: int
+    versions: dict[str, str]
+    #: Each stage's adapter, as a folder name inside the run; the untouched student has none.
+    adapters: dict[str, str]
+
+
+def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str) -> Summary:
+    """All numbers of a finished run."""
+    test = {name: rows.read() for name, rows in outcome.test.items()}
+    chosen_on = "dev_queries" if outcome.dev else "test_queries"
+    recommendation = _recommendation(outcome, test, chosen_on)
+    spending = {row.teacher: row for row in ledger.spending(run)}
+    annotations, selected = outcome.kept.read(), outcome.selected.read()
+    return Summary(
+        name=config.name,
+        stages=[score_stage(name, predictions) for name, predictions in test.items()],
+        recommended_stage=recommendation.stage,
+        recommended_because=recommendation.why,
+        recommended_on=chosen_on,
+        annotations=_count(annotations, selected, len(data.queries)),
+        compression=_compression(outcome),
+        teachers=[
+            _teacher(t.name, spending[t.name].calls if t.name in spending else 0,
+                     spending[t.name].cost_usd if t.name in spending else 0.0, annotations, selected, config, data)
+            for t in config.teachers
+        ],
+        teacher_calls=sum(row.calls for row in spending.values()),
+        cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spending.values()), 6),
+        maybe_billed=ledger.maybe_billed(run),
+        seed=config.seed,
+        versions=_versions(config),
+        adapters={name: adapter.path.name for name, adapter in outcome.adapters.items()},
+    )  # fmt: skip
+
+
+def _recommendation(outcome: Outcome, test: dict[str, list[Prediction]], chosen_on: str) -> Recommendation:
+    if outcome.dev:
+        return recommend({name: rows.read() for name, rows in outcome.dev.items()}, chosen_on)
+    found = recommend(test, chosen_on)
+    return Recommendation(found.stage, f"{found.why} No dev_queries are given, so the test set chose the stage.")
+
+
+def _count(annotations: list[Annotation], selected: list[Annotation], queries: int) -> AnnotationCounts:
+    failed = Counter(a.failure for a in annotations if a.failure is not None)
+    rejected = Counter(a.rejection for a in annotations if a.failure is None and a.rejection is not None)
+    return AnnotationCounts(
+        queries=queries,
+        asked=len(annotations),
+        failed=failed.total(),
+        failed_by_cause=dict(sorted(failed.items())),
+        kept=len(annotations) - failed.total() - rejected.total(),
+        rejected=dict(sorted(rejected.items())),
+        selected=len(selected),
+    )
+
+
+def _teacher(  # noqa: PLR0913
+    name: str, calls: int, cost: float, annotations: list[Annotation], selected: list[Annotation], config: RunConfig,
+    data: Data,
+) -> TeacherCounts:  # fmt: skip
+    own = [a for a in annotations if a.teacher == name and a.failure is None]
+    kept = [a for a in own if a.rejection is None]
+    return TeacherCounts(
+        name=name,
+        calls=calls,
+        cost_usd=round(cost, 6),
+        kept=len(kept),
+        selected=sum(a.teacher == name for a in selected),
+        label_accuracy=_accuracy(own, config, data),
+        kept_label_accuracy=_accuracy(kept, config, data),
+    )
+
+
+def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> float | None:
+    known = [(a, data.by_id[a.query_id]) for a in annotations]
+    right = [
+        config.task_evaluator.same(a.label, query.answer, query) for a, query in known if a.label and query.answer is not None
+    ]
+    return round(sum(right) / len(right), 4) if right else None
+
+
+def _compression(outcome: Outcome) -> dict[str, CompressionCounts]:
+    before: Rows[Trace] | None = None
+    found: dict[str, CompressionCounts] = {}
+    for name, rows in outcome.traces.items():
+        traces = rows.read()
+        if before is not None and all(trace.rationale is not None for trace in traces):
+            found[name] = CompressionCounts(
+                rationales=len(traces),
+                mean_words_before=_mean_words(before.read()),
+                mean_words_after=_mean_words(traces),
+                kept_original=dict(sorted(Counter(t.kept_original for t in traces if t.kept_original).items())),
+            )
+        before = rows
+    return found
+
+
+def _mean_words(traces: list[Trace]) -> float:
+    return round(sum(len((trace.rationale or "").split()) for trace in traces) / max(1, len(traces)), 2)
+
+
+def _versions(config: RunConfig) -> dict[str, str]:
+    found = {"twt-distill": engine_version(), "python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    for distribution in plugins.distributions_in(config):
+        name, _, number = distribution.partition(" ")
+        found[name] = number
+    return found
+
