@@ -32,8 +32,7 @@ class Desk:
         self._run = run
         self._budget_usd = budget_usd
         self._progress = progress
-        #: Failures so far that asking again may mend: a step that saw one is made again by the next run.
-        self.passing_failures = 0
+        self._passing_failures = 0
 
     def preflight(self, queries: Sequence[Query]) -> None:
         """Let every teacher look for what would make its calls fail, before the first.
@@ -43,6 +42,11 @@ class Desk:
         """
         for teacher in self._teachers.values():
             contract.preflight(teacher, queries)
+
+    def nothing_to_retry(self) -> bool:
+        """Whether no call failed, since the last look, in a way that asking again may mend."""
+        failures, self._passing_failures = self._passing_failures, 0
+        return failures == 0
 
     def to_ask(self, requests: Sequence[Request]) -> list[Request]:
         """Those requests that the ledger holds no answer to, one for each key."""
@@ -111,7 +115,7 @@ class Desk:
         except TeacherError as error:
             if worst:
                 self._ledger.release(key)
-            self.passing_failures += not error.permanent
+            self._passing_failures += not error.permanent
             return Failed(cause=str(error), permanent=error.permanent)
         cost = completion.cost_usd if completion.cost_usd is not None else worst or 0.0
         self._ledger.commit(key, request, self._run, completion, cost)

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
-from pydantic import Field, SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler, ValidationInfo
-from pydantic import model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from twt_core.prompts import Message
 from twt_core.records import Annotation, Completion, Draft, Failed, Query, Reading, Request, Rewrite, Stage
@@ -30,12 +36,13 @@ class Component(Settings, ABC):
     @classmethod
     def _from_use(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Self:
         if "kind" not in cls.__dict__ or not isinstance(value, dict):
-            return handler(value)
+            checked: Self = handler(value)
+            return checked
         from twt_core import plugins  # at call time: plugins.py needs these classes to check what is registered
 
         found = plugins.resolve(cls.kind, value)
-        made = found.cls.model_validate({k: v for k, v in value.items() if k != "use"}, context=info.context)
-        return made  # type: ignore[return-value]  # a registered class of this kind: checked at registration
+        options = {key: option for key, option in value.items() if key != "use"}
+        return cast(Self, found.cls.model_validate(options, context=info.context))  # registered: of this kind
 
     @model_serializer(mode="wrap")
     def _with_use(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -50,7 +50,14 @@ def _each(component: Component, values: Sequence[object], allowed: tuple[type, .
     for index, value in enumerate(values):
         if not isinstance(value, allowed):
             wanted = " or ".join("None" if t is type(None) else t.__name__ for t in allowed)
-            raise PluginError(f"{_name(component)} returned {type(value).__name__} at position {index}, expected {wanted}")
+            raise PluginError(
+                f"{_name(component)} returned {type(value).__name__} at position {index}, expected {wanted}"
+            )
+
+
+def _copies(annotations: Sequence[Annotation]) -> tuple[Annotation, ...]:
+    # `factors` is what can be changed in a frozen annotation: a component gets its own.
+    return tuple(a.model_copy(update={"factors": dict(a.factors)}) for a in annotations)
 
 
 async def _awaited(component: Component, call: Callable[[], Awaitable[T]]) -> T:
@@ -77,7 +84,7 @@ def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:
 
 def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
     """`ConfidenceScorer.score`, checked: one confidence in [0, 1], or None, per annotation."""
-    values = _guarded(scorer, lambda: scorer.score(tuple(annotations), task))
+    values = _guarded(scorer, lambda: scorer.score(_copies(annotations), task))
     _listed(scorer, values, float, len(annotations))
     _each(scorer, values, (float, int, type(None)))
     for index, value in enumerate(values):
@@ -88,7 +95,7 @@ def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: Tas
 
 def judge(quality_filter: QualityFilter, annotations: Sequence[Annotation]) -> list[str | None]:
     """`QualityFilter.judge`, checked: None or a reason per annotation."""
-    verdicts = _guarded(quality_filter, lambda: quality_filter.judge(tuple(annotations)))
+    verdicts = _guarded(quality_filter, lambda: quality_filter.judge(_copies(annotations)))
     _listed(quality_filter, verdicts, str, len(annotations))
     _each(quality_filter, verdicts, (str, type(None)))
     return verdicts
@@ -96,7 +103,7 @@ def judge(quality_filter: QualityFilter, annotations: Sequence[Annotation]) -> l
 
 def select(selector: DiversitySelector, pool: Sequence[Annotation]) -> list[Annotation]:
     """`DiversitySelector.select`, checked: annotations of the pool, none of them twice or changed."""
-    chosen = _guarded(selector, lambda: selector.select(tuple(pool)))
+    chosen = _guarded(selector, lambda: selector.select(_copies(pool)))
     _listed(selector, chosen, Annotation, None)
     _each(selector, chosen, (Annotation,))
     known = {(a.query_id, a.teacher, a.text): a for a in pool}
@@ -109,9 +116,7 @@ def select(selector: DiversitySelector, pool: Sequence[Annotation]) -> list[Anno
     return chosen
 
 
-def compress(
-    compressor: Compressor, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers
-) -> list[Rewrite]:
+def compress(compressor: Compressor, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
     """`Compressor.compress`, checked: one rewrite per draft."""
     rewrites = _guarded(compressor, lambda: compressor.compress(tuple(drafts), task, ask))
     _listed(compressor, rewrites, Rewrite, len(drafts))

@@ -34,7 +34,7 @@ def student_answers(
     return [StudentAnswer(query_id=generation.query_id, text=generation.text) for generation in texts]
 
 
-def compressed_traces(  # noqa: PLR0913  # (p', r, r_student) -> r^T needs all of these
+def compressed_traces(  # (p', r, r_student) -> r^T needs all of these
     queries: Mapping[str, Query],
     traces: Sequence[Trace],
     answers: Sequence[StudentAnswer],
@@ -43,10 +43,17 @@ def compressed_traces(  # noqa: PLR0913  # (p', r, r_student) -> r^T needs all o
     desk: Desk,
 ) -> list[Trace]:
     """G': each trace with its rationale compressed, or the original where the rewrite is no use, and why (eq. 5)."""
-    texts = {answer.query_id: answer.text for answer in answers}
-    drafts = [_draft(trace, queries[trace.query_id].unlabeled(), texts.get(trace.query_id, ""), task) for trace in traces]
+    drafts = drafts_for(queries, traces, answers, task)
     rewrites = contract.compress(compressor, drafts, task, desk.ask)
     return [_accepted(*row, task) for row in zip(traces, drafts, rewrites, strict=True)]
+
+
+def drafts_for(
+    queries: Mapping[str, Query], traces: Sequence[Trace], answers: Sequence[StudentAnswer], task: TaskEvaluator
+) -> list[Draft]:
+    """What a compressor works from, one draft a trace."""
+    texts = {answer.query_id: answer.text for answer in answers}
+    return [_draft(trace, queries[trace.query_id].unlabeled(), texts.get(trace.query_id, ""), task) for trace in traces]
 
 
 def _draft(trace: Trace, query: Query, student_text: str, task: TaskEvaluator) -> Draft:
@@ -85,9 +92,7 @@ def targets(queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEva
     ]
 
 
-def evaluate(
-    queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator
-) -> list[Prediction]:
+def evaluate(queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator) -> list[Prediction]:
     """The student's answers to queries, each right, wrong, or without a verdict where the query has no answer."""
     made = student.answer(adapter, [(q.id, task.student_messages(q.unlabeled())) for q in queries])
     predictions = []

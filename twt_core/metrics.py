@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -66,7 +66,7 @@ def score_stage(name: str, predictions: Sequence[Prediction]) -> StageScore:
     )
 
 
-def recommend(stages: dict[str, Sequence[Prediction]], measured_on: str) -> Recommendation:
+def recommend(stages: Mapping[str, Sequence[Prediction]], measured_on: str) -> Recommendation:
     """The tersest stage whose accuracy is not significantly below the best stage's.
 
     Args:

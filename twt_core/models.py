@@ -38,7 +38,8 @@ def _in_package(rest: str) -> Path:
         raise InputError(f"package:{rest}: no installed package {package!r}. Install the distribution that carries it")
     path = Path(spec.submodule_search_locations[0]) / inside
     if not path.exists():
-        found = ", ".join(sorted(p.name for p in path.parent.iterdir() if not p.name.startswith("_"))[:8]) or "nothing"
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        found = ", ".join(sorted(p.name for p in beside if not p.name.startswith("_"))[:8]) or "nothing"
         raise InputError(f"package:{rest}: the package has no {inside!r}; beside it there is: {found}")
     return path
 

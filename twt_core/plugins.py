@@ -69,7 +69,9 @@ class Registry:
             shown = cls.__name__ if isinstance(cls, type) else type(cls).__name__
             raise InputError(f"{distribution}: {base.kind} {name!r} is {shown}, which is no {base.__name__} subclass")
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-            raise InputError(f"{distribution}: {base.kind} {name!r} ({cls.__name__}) does not define {', '.join(missing)}")
+            raise InputError(
+                f"{distribution}: {base.kind} {name!r} ({cls.__name__}) does not define {', '.join(missing)}"
+            )
         if taken := self.components[base.kind].get(name):
             raise InputError(
                 f"two plugins register {base.kind} {name!r}: {taken.distribution} and {distribution}. "
@@ -108,7 +110,9 @@ def join(found: Registry, plugin: object, distribution: str) -> None:
     """
     version = getattr(plugin, "TWT_CONTRACT", hookspecs.CONTRACT_VERSION)
     if version != hookspecs.CONTRACT_VERSION:
-        raise InputError(f"{distribution}: built for plugin contract {version}; this is contract {hookspecs.CONTRACT_VERSION}")
+        raise InputError(
+            f"{distribution}: built for plugin contract {version}; this is contract {hookspecs.CONTRACT_VERSION}"
+        )
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     marked = [name for name in dir(plugin) if manager.parse_hookimpl_opts(plugin, name) is not None]

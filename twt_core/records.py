@@ -119,8 +119,8 @@ class Trace(Record):
 
     query_id: str
     teacher: str
-    rationale: str | None
     label: str
+    rationale: str | None = None
     kept_original: str | None = None
 
 
@@ -154,7 +154,7 @@ class Prediction(Record):
 
     query_id: str
     text: str
-    label: str | None
-    correct: bool | None
     tokens: int = Field(ge=0)
     seconds: float = Field(ge=0)
+    label: str | None = None
+    correct: bool | None = None

@@ -75,7 +75,11 @@ class Steps(Protocol):
     """What the pipeline is written against: a run that makes its steps, or a plan that only looks."""
 
     def rows(
-        self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
+        self,
+        name: str,
+        record: type[R],
+        inputs: Sequence[Artifact],
+        settings: Sequence[Settings | Json],
         make: Callable[[], Iterable[R]],
     ) -> Rows[R]:
         """A step of records."""
@@ -157,7 +161,7 @@ class Plan:
 
     def rows(
         self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
-        make: Callable[[], Iterable[R]],  # noqa: ARG002
+        make: Callable[[], Iterable[R]],
     ) -> Rows[R]:  # fmt: skip
         """The step's records, if they are on disk."""
         found = self.folder(name, inputs, settings, lambda _: None)
@@ -165,7 +169,7 @@ class Plan:
 
     def folder(
         self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
-        make: Callable[[Path], None],  # noqa: ARG002
+        make: Callable[[Path], None],
     ) -> Artifact:  # fmt: skip
         """The step's folder, if it is whole and current."""
         path = step_path(self.path, len(self.steps) + 1, name)

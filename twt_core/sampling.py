@@ -20,7 +20,9 @@ def requests_for(queries: Sequence[Query], teachers: Sequence[Teacher], task: Ta
     ]
 
 
-def annotate(queries: Sequence[Query], teachers: Sequence[Teacher], task: TaskEvaluator, desk: Desk) -> list[Annotation]:
+def annotate(
+    queries: Sequence[Query], teachers: Sequence[Teacher], task: TaskEvaluator, desk: Desk
+) -> list[Annotation]:
     """One annotation for each query and teacher, failed ones included with their cause."""
     known = {query.id: query.unlabeled() for query in queries}
     requests = requests_for(queries, teachers, task)
@@ -70,9 +72,7 @@ def keep(annotations: Sequence[Annotation], quality_filter: QualityFilter) -> li
     """Each scored annotation with its verdict: a rejected one carries the reason."""
     usable = [annotation for annotation in annotations if annotation.failure is None]
     verdicts = iter(contract.judge(quality_filter, usable))
-    return [
-        a if a.failure is not None else a.model_copy(update={"rejection": next(verdicts)}) for a in annotations
-    ]
+    return [a if a.failure is not None else a.model_copy(update={"rejection": next(verdicts)}) for a in annotations]
 
 
 def select(annotations: Sequence[Annotation], selector: DiversitySelector) -> list[Annotation]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 #: A value that JSON can hold. What crosses to disk is made of these.
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = JsonValue
 
 
 def _beside_config(path: Path, info: ValidationInfo) -> Path:
@@ -42,7 +42,9 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Json]:
         """What the result depends on, as JSON: every option but `not_identity`, a file by the hash of its bytes."""
         return {
-            name: _plain(getattr(self, name)) for name in sorted(type(self).model_fields) if name not in self.not_identity
+            name: _plain(getattr(self, name))
+            for name in sorted(type(self).model_fields)
+            if name not in self.not_identity
         }
 
 

@@ -72,6 +72,8 @@ class Summary(BaseModel):
     versions: dict[str, str]
     #: Each stage's adapter, as a folder name inside the run; the untouched student has none.
     adapters: dict[str, str]
+    #: Each stage's training traces, likewise.
+    trace_steps: dict[str, str]
 
 
 def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str) -> Summary:
@@ -100,6 +102,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         seed=config.seed,
         versions=_versions(config),
         adapters={name: adapter.path.name for name, adapter in outcome.adapters.items()},
+        trace_steps={name: rows.path.name for name, rows in outcome.traces.items()},
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def _count(annotations: list[Annotation], selected: list[Annotation], queries: i
     )
 
 
-def _teacher(  # noqa: PLR0913
+def _teacher(
     name: str, calls: int, cost: float, annotations: list[Annotation], selected: list[Annotation], config: RunConfig,
     data: Data,
 ) -> TeacherCounts:  # fmt: skip
@@ -144,7 +147,9 @@ def _teacher(  # noqa: PLR0913
 def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> float | None:
     known = [(a, data.by_id[a.query_id]) for a in annotations]
     right = [
-        config.task_evaluator.same(a.label, query.answer, query) for a, query in known if a.label and query.answer is not None
+        config.task_evaluator.same(a.label, query.answer, query)
+        for a, query in known
+        if a.label and query.answer is not None
     ]
     return round(sum(right) / len(right), 4) if right else None
 
@@ -180,4 +185,3 @@ def _versions(config: RunConfig) -> dict[str, str]:
         name, _, number = distribution.partition(" ")
         found[name] = number
     return found
-

@@ -64,7 +64,11 @@ def moved_object(random: Random) -> Problem:
 def parity(random: Random) -> Problem:
     """A switch pressed a number of times."""
     thing, up, down, verb = random.choice(
-        [("lamp", "on", "off", "switched"), ("gate", "open", "closed", "toggled"), ("card", "face up", "face down", "turned over")]
+        [
+            ("lamp", "on", "off", "switched"),
+            ("gate", "open", "closed", "toggled"),
+            ("card", "face up", "face down", "turned over"),
+        ]
     )
     state, other = random.sample([up, down], 2)
     times = random.randint(1, 6)
@@ -96,10 +100,14 @@ def calendar(random: Random) -> Problem:
 def turns(random: Random) -> Problem:
     """Someone faces a direction and turns once or twice."""
     who, start = random.choice(NAMES), random.randrange(4)
-    steps = [random.choice([("turns right", 1), ("turns left", 3), ("turns around", 2)]) for _ in range(random.randint(1, 2))]
+    steps = [
+        random.choice([("turns right", 1), ("turns left", 3), ("turns around", 2)]) for _ in range(random.randint(1, 2))
+    ]
     path = ", then ".join(words for words, _ in steps)
     end = (start + sum(quarter for _, quarter in steps)) % 4
-    return Problem("turns", f"{who} faces {COMPASS[start]} and {path}. Which direction does {who} face now?", COMPASS[end])
+    return Problem(
+        "turns", f"{who} faces {COMPASS[start]} and {path}. Which direction does {who} face now?", COMPASS[end]
+    )
 
 
 def kinship(random: Random) -> Problem:
@@ -108,12 +116,27 @@ def kinship(random: Random) -> Problem:
     woman, other_woman = random.sample(FEMALE, 2)
     query, answer = random.choice(
         [
-            (f"{man} is the father of {woman}. {woman} is the mother of {other_man}. What is {man} to {other_man}?", "grandfather"),
-            (f"{woman} is the mother of {man}. {man} is the father of {other_woman}. What is {woman} to {other_woman}?", "grandmother"),
-            (f"{woman} is the sister of {man}. {man} is the father of {other_man}. What is {woman} to {other_man}?", "aunt"),
-            (f"{man} is the brother of {woman}. {woman} is the mother of {other_man}. What is {man} to {other_man}?", "uncle"),
+            (
+                f"{man} is the father of {woman}. {woman} is the mother of {other_man}. What is {man} to {other_man}?",
+                "grandfather",
+            ),
+            (
+                f"{woman} is the mother of {man}. {man} is the father of {other_woman}. What is {woman} to {other_woman}?",
+                "grandmother",
+            ),
+            (
+                f"{woman} is the sister of {man}. {man} is the father of {other_man}. What is {woman} to {other_man}?",
+                "aunt",
+            ),
+            (
+                f"{man} is the brother of {woman}. {woman} is the mother of {other_man}. What is {man} to {other_man}?",
+                "uncle",
+            ),
             (f"{man} and {woman} have the same parents. What is {woman} to {man}?", "sister"),
-            (f"{other_man} is the son of {woman}. {woman} is the sister of {man}. What is {other_man} to {man}?", "nephew"),
+            (
+                f"{other_man} is the son of {woman}. {woman} is the sister of {man}. What is {other_man} to {man}?",
+                "nephew",
+            ),
         ]
     )
     return Problem("kinship", query, answer)
@@ -135,7 +158,11 @@ def containment(random: Random) -> Problem:
 def units(random: Random) -> Problem:
     """Two quantities in different units: which is more?"""
     more, big, small, factor = random.choice(
-        [("longer", "hours", "minutes", 60), ("longer", "metres", "centimetres", 100), ("heavier", "kilograms", "grams", 1000)]
+        [
+            ("longer", "hours", "minutes", 60),
+            ("longer", "metres", "centimetres", 100),
+            ("heavier", "kilograms", "grams", 1000),
+        ]
     )
     count = random.randint(2, 6)
     other = factor * count + random.choice([-1, 1]) * factor // 10 * random.randint(2, 9)
@@ -198,8 +225,8 @@ def write(path: Path, prefix: str, problems: list[Problem]) -> None:
 def main() -> None:
     """Make both sets in one draw, so that they share nothing, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=200, help="problems to distil from (200)")
-    parser.add_argument("--test", type=int, default=120, help="problems to measure with (120)")
+    parser.add_argument("--queries", type=int, default=100, help="problems to distil from (100)")
+    parser.add_argument("--test", type=int, default=100, help="problems to measure with (100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()

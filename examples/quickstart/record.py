@@ -1,10 +1,11 @@
-"""Record real models' answers (and, later, their rewrites) for the quickstart, over an OpenAI-compatible server.
+"""Record real models' answers and rewrites for the quickstart, over an OpenAI-compatible server.
 
 Each model is a GGUF file, served on loopback by ``xllamacpp`` (``pip install xllamacpp``) in this process and asked over
-HTTP, four requests at a time. Every reply is appended to a work file at once: stop the script when you like, and the
-same command goes on where it stopped. ``recordings.jsonl.gz`` is written anew at the end.
+HTTP. Every reply is appended to a work file at once: stop the script when you like, and the same command goes on where
+it stopped. ``recordings.jsonl.gz`` is written anew at the end.
 
     python examples/quickstart/record.py answers  --model qwen2.5-coder-1.5b=/models/qwen.gguf
+    twt run examples/quickstart/quickstart.yaml --runs-dir runs      # until the student has answered the queries
     python examples/quickstart/record.py rewrites --model qwen2.5-coder-1.5b=/models/qwen.gguf --run runs/quickstart
 """
 
@@ -14,12 +15,18 @@ import argparse
 import gzip
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import TypedDict, TypeVar
 
-from twt_core.prompts import Message, Template
+from twt_core.config import RunConfig, load_config
+from twt_core.distillation import drafts_for
+from twt_core.records import Completion, Failed, Record, Request, StudentAnswer, Trace
+from twt_core.rows import read_queries
+from twt_core.sampling import requests_for
+
+R = TypeVar("R", bound=Record)
 
 HERE = Path(__file__).parent
 PORT = 8099
@@ -39,26 +46,37 @@ class Recording(TypedDict):
     usage: dict[str, int]
 
 
-class Request(NamedTuple):
-    """What to ask about one query."""
-
-    id: str
-    messages: list[Message]
-
-
-def answer_requests() -> Iterator[Request]:
-    """The quickstart's teacher prompt, for every query."""
-    template = Template.from_file(HERE / "teacher.j2", frozenset({"query", "rationale_length"}))
-    for line in (HERE / "queries.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        messages = template.render(query=row["query"], rationale_length="a few short sentences")
-        yield Request(row["id"], messages)
+def answer_requests(config: RunConfig) -> list[Request]:
+    """Every query to every teacher of the quickstart."""
+    task = config.task_evaluator
+    return requests_for(read_queries(config.queries.path, task), config.teachers, task)
 
 
-def ask(model: str, purpose: str, request: Request) -> Recording:
+def rewrite_requests(config: RunConfig, run: Path) -> list[Request]:
+    """What the quickstart's compressor asks of its teachers, after the student's answers in a run folder."""
+    task = config.task_evaluator
+    queries = {query.id: query for query in read_queries(config.queries.path, task)}
+    traces = _rows(run, "traces", Trace)
+    answers = _rows(run, "compressed-student-answers", StudentAnswer)
+    asked: list[Request] = []
+
+    def note(requests: Sequence[Request]) -> list[Completion | Failed]:
+        asked.extend(requests)
+        return [Failed(cause="only noted") for _ in requests]
+
+    config.compressor.compress(drafts_for(queries, traces, answers, task), task, note)
+    return asked
+
+
+def _rows(run: Path, step: str, record: type[R]) -> list[R]:
+    [folder] = run.glob(f"[0-9][0-9]-{step}")
+    return [record.model_validate_json(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
+
+
+def ask(request: Request) -> Recording:
     """One chat completion, with its token log-probs and usage."""
     body = {
-        "model": model,
+        "model": request.teacher,
         "messages": [message._asdict() for message in request.messages],
         "logprobs": True,
         **SAMPLING,
@@ -70,9 +88,9 @@ def ask(model: str, purpose: str, request: Request) -> Recording:
         result = json.load(reply)
     choice = result["choices"][0]
     return Recording(
-        id=request.id,
-        teacher=model,
-        purpose=purpose,
+        id=request.query_id,
+        teacher=request.teacher,
+        purpose=request.purpose,
         text=choice["message"]["content"],
         logprobs=[(token["token"], round(token["logprob"], 4)) for token in choice["logprobs"]["content"]],
         usage={key: result["usage"][key] for key in ("prompt_tokens", "completion_tokens")},
@@ -101,26 +119,26 @@ def serve(path: Path, threads: int) -> object:
     return Server(params)
 
 
-def record(model: str, path: Path, purpose: str, requests: Iterable[Request], work: Path, threads: int) -> None:
-    """Ask for what the work file does not hold yet."""
-    done = {row["id"] for row in read(work) if (row["teacher"], row["purpose"]) == (model, purpose)}
-    todo = [request for request in requests if request.id not in done]
-    print(f"{model}: {len(done)} {purpose}s on file, {len(todo)} to ask", flush=True)
+def record(path: Path, requests: Sequence[Request], work: Path, threads: int) -> None:
+    """Ask one model for what the work file does not hold yet."""
+    done = {(row["id"], row["teacher"], row["purpose"]) for row in read(work)}
+    todo = [r for r in requests if (r.query_id, r.teacher, r.purpose) not in done]
+    print(f"{path.name}: {len(requests) - len(todo)} on file, {len(todo)} to ask", flush=True)
     if not todo:
         return
     server = serve(path, threads)
     with work.open("a", encoding="utf-8") as file, ThreadPoolExecutor(AT_ONCE) as pool:
         file.write("\n" if work.stat().st_size else "")  # so that a torn line does not swallow the next
-        for number, future in enumerate(as_completed([pool.submit(ask, model, purpose, r) for r in todo]), 1):
+        for number, future in enumerate(as_completed([pool.submit(ask, request) for request in todo]), 1):
             file.write(json.dumps(future.result()) + "\n")
             file.flush()
-            print(f"{model}: {number}/{len(todo)}", flush=True)
+            print(f"{path.name}: {number}/{len(todo)}", flush=True)
     del server
 
 
-def pack(work: Path, target: Path) -> None:
-    """All replies, ordered by id, teacher and purpose, gzipped without a time stamp, so that the bytes repeat."""
-    rows = sorted(read(work), key=lambda row: (row["id"], row["teacher"], row["purpose"]))
+def pack(work: Path, target: Path, queries: set[str]) -> None:
+    """The replies on `queries`, ordered by id, teacher and purpose, gzipped without a time stamp: the bytes repeat."""
+    rows = sorted((r for r in read(work) if r["id"] in queries), key=lambda r: (r["id"], r["teacher"], r["purpose"]))
     text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
     target.write_bytes(gzip.compress(text.encode(), mtime=0))
     print(f"{target}: {len(rows)} recordings, {target.stat().st_size / 1e6:.2f} MB")
@@ -131,14 +149,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("purpose", choices=["answers", "rewrites"])
     parser.add_argument("--model", action="append", required=True, metavar="NAME=GGUF", help="may be given again")
-    parser.add_argument("--limit", type=int, help="ask about the first N queries only")
-    parser.add_argument("--threads", type=int, default=2, help="as many as there are idle cores (2): a thread that waits spins")
+    parser.add_argument("--run", type=Path, help="for rewrites: the run folder with the student's answers")
+    parser.add_argument("--threads", type=int, default=2, help="as many as there are idle cores (2): a waiting one spins")
     parser.add_argument("--work", type=Path, default=HERE / "recordings.work.jsonl")
     arguments = parser.parse_args()
-    requests = list(answer_requests())[: arguments.limit]
+    if arguments.purpose == "rewrites" and arguments.run is None:
+        parser.error("rewrites need --run: they answer to what a student wrote")
+    config = load_config(HERE / "quickstart.yaml")
+    requests = answer_requests(config) if arguments.run is None else rewrite_requests(config, arguments.run)
     for model, _, path in (option.partition("=") for option in arguments.model):
-        record(model, Path(path), "answer", requests, arguments.work, arguments.threads)
-    pack(arguments.work, HERE / "recordings.jsonl.gz")
+        record(Path(path), [r for r in requests if r.teacher == model], arguments.work, arguments.threads)
+    queries = {query.id for query in read_queries(config.queries.path, config.task_evaluator)}
+    pack(arguments.work, HERE / "recordings.jsonl.gz", queries)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from twt_core.prompts import Message
 
@@ -19,10 +19,10 @@ class Target(NamedTuple):
     completion: str
 
 
-class Encoded(NamedTuple):
-    """A training text as ids. `prompt_length` tokens of `ids` are the prompt's; the last is the end token."""
+class Encoded(TypedDict):
+    """A training text as ids: the first `prompt_length` are the prompt's, the last is the end token."""
 
-    ids: list[int]
+    input_ids: list[int]
     prompt_length: int
 
 
@@ -30,8 +30,10 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     """Ids of a chat up to where the student's text begins: by the model's chat template, or plainly if it has none."""
     chat = [message._asdict() for message in messages]
     if tokenizer.chat_template:
-        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
-        return [int(i) for i in ids]
+        ids: list[int] = tokenizer.apply_chat_template(  # type: ignore[assignment]  # one chat gives one list
+            chat, add_generation_prompt=True, return_dict=False
+        )
+        return list(ids)
     text = "\n".join(message.content for message in messages) + "\n"
     return [int(i) for i in tokenizer(text).input_ids]
 
@@ -40,4 +42,5 @@ def encode_target(tokenizer: PreTrainedTokenizerBase, target: Target) -> Encoded
     """Ids of prompt, completion and end token. Encoded apart, so that the border is where generation begins."""
     prompt = encode_prompt(tokenizer, target.messages)
     completion = [int(i) for i in tokenizer(target.completion, add_special_tokens=False).input_ids]
-    return Encoded([*prompt, *completion, int(tokenizer.eos_token_id)], len(prompt))  # type: ignore[arg-type]
+    ids = [*prompt, *completion, int(tokenizer.eos_token_id)]
+    return Encoded(input_ids=ids, prompt_length=len(prompt))

@@ -15,7 +15,7 @@ from twt_core.student.encoding import encode_prompt
 from twt_core.student.loading import device_of, half_precision, load_merged, load_tokenizer
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 def generate(
@@ -52,7 +52,7 @@ def generate(
             new = _new_tokens(model, [encoded[index] for index in batch], student, tokenizer, device)
             seconds = (time.perf_counter() - began) / len(batch)
             for index, ids in zip(batch, new, strict=True):
-                text = tokenizer.decode(ids, skip_special_tokens=True).strip()
+                text = str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
                 made[index] = Generation(query_id=prompts[index][0], text=text, tokens=len(ids), seconds=seconds)
             task.advance("questions", len(batch))
     return [made[index] for index in range(len(prompts))]

@@ -62,9 +62,7 @@ class Student:
 
         train_stage(self.base, adapter, targets, stage, self.config, self._seed, out, self._progress)
 
-    def answer(
-        self, adapter: Path | None, prompts: Sequence[tuple[str, Sequence[Message]]]
-    ) -> list[Generation]:
+    def answer(self, adapter: Path | None, prompts: Sequence[tuple[str, Sequence[Message]]]) -> list[Generation]:
         """See `twt_core.student.generation.generate`."""
         from twt_core.student.generation import generate
 

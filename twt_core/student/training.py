@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IGNORED = -100
 
 
-def train_stage(  # noqa: PLR0913  # what a stage is: its start, its data, its settings, its place
+def train_stage(  # what a stage is: its start, its data, its settings, its place
     base: Path | str,
     adapter: Path | None,
     targets: Sequence[Target],
@@ -52,12 +52,13 @@ def train_stage(  # noqa: PLR0913  # what a stage is: its start, its data, its s
         TwtError: the loss is not a number.
     """
     import torch
-    from transformers import Trainer, set_seed
+    from transformers import PrinterCallback, Trainer, set_seed
 
     class StageTrainer(Trainer):
         def compute_loss(
-            self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any
-        ) -> Any:
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False,
+            num_items_in_batch: Any = None,  # the Trainer gives it; the loss is a mean over the batch
+        ) -> Any:  # fmt: skip
             labels = inputs.pop("labels")
             outputs = model(**inputs, logits_to_keep=labels.shape[1])
             # The logits at position t predict the label at t + 1, and both end at the right edge.
@@ -78,9 +79,10 @@ def train_stage(  # noqa: PLR0913  # what a stage is: its start, its data, its s
             model=model,
             args=arguments,
             train_dataset=rows,
-            data_collator=Collator(int(tokenizer.pad_token_id), student.loss_on),  # type: ignore[arg-type]
+            data_collator=Collator(int(tokenizer.pad_token_id), student.loss_on),
             callbacks=[_follow(task, stage.name)],
         )
+        trainer.remove_callback(PrinterCallback)
         result = trainer.train()
     if not math.isfinite(result.training_loss):
         raise TwtError(f"stage {stage.name}: the loss became {result.training_loss}. Lower student.learning_rate")
@@ -89,12 +91,12 @@ def train_stage(  # noqa: PLR0913  # what a stage is: its start, its data, its s
 
 def _fitting(rows: list[tuple[str, Encoded]], max_length: int, progress: Progress) -> list[Encoded]:
     """The rows of at most `max_length` tokens. A longer one is left out whole: cut, it would teach a wrong end."""
-    long = [name for name, row in rows if len(row.ids) > max_length]
+    long = [name for name, row in rows if len(row["input_ids"]) > max_length]
     if len(long) == len(rows):
         raise InputError(f"student.max_length: none of the {len(rows)} training texts fits {max_length} tokens")
     if long:
         progress.say(f"left out {len(long)} training texts over max_length={max_length} tokens: {', '.join(long[:5])}")
-    return [row for _, row in rows if len(row.ids) <= max_length]
+    return [row for _, row in rows if len(row["input_ids"]) <= max_length]
 
 
 def _with_adapter(model: PreTrainedModel, adapter: Path | None, student: StudentConfig) -> Any:
@@ -137,6 +139,7 @@ def _arguments(student: StudentConfig, stage: Stage, seed: int, out: Path, *, bf
         dataloader_pin_memory=False,
         save_strategy="no",
         logging_steps=1,
+        logging_nan_inf_filter=False,  # else a loss that became NaN is averaged away and never seen
         disable_tqdm=True,
         report_to="none",
         log_level="error",
@@ -172,10 +175,12 @@ class Collator:
         """
         import torch
 
-        width = max(len(row.ids) for row in rows)
-        ids = torch.tensor([[self._pad] * (width - len(row.ids)) + row.ids for row in rows])
-        mask = torch.tensor([[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows])
-        learned = [len(row.ids) - (row.prompt_length if self._loss_on == "completion" else 1) for row in rows]
+        width = max(len(row["input_ids"]) for row in rows)
+        ids = torch.tensor([[self._pad] * (width - len(row["input_ids"])) + row["input_ids"] for row in rows])
+        mask = torch.tensor([[0] * (width - len(row["input_ids"])) + [1] * len(row["input_ids"]) for row in rows])
+        learned = [
+            len(row["input_ids"]) - (row["prompt_length"] if self._loss_on == "completion" else 1) for row in rows
+        ]
         kept = max(learned) + 1
         labels = torch.full((len(rows), kept), IGNORED)
         for index, count in enumerate(learned):

@@ -31,4 +31,6 @@ def _read(answer: Completion | Failed, draft: Draft, task: TaskEvaluator) -> Rew
     if isinstance(answer, Failed):
         return Rewrite(reason="call failed")
     reading = task.read(answer.text, draft.query)
-    return Rewrite(rationale=reading.rationale or None, label=reading.label, reason=None if reading.rationale else "empty")
+    return Rewrite(
+        rationale=reading.rationale or None, label=reading.label, reason=None if reading.rationale else "empty"
+    )

@@ -11,9 +11,7 @@ from twt_core.records import Annotation
 Pair = tuple[int, int]
 
 
-def select_pairs(
-    pool: Sequence[Annotation], choose: Callable[[Sequence[Annotation]], Pair]
-) -> list[Annotation]:
+def select_pairs(pool: Sequence[Annotation], choose: Callable[[Sequence[Annotation]], Pair]) -> list[Annotation]:
     """One pair for each query with annotations of three or more teachers; with fewer, all of the query's annotations.
 
     Args:

@@ -18,7 +18,9 @@ class HardRejection(QualityFilter):
     """
 
     good: float = Field(default=0.95, ge=0, le=1, description="The lowest confidence of a Good annotation.")
-    medium: float = Field(default=0.7, ge=0, le=1, description="The lowest confidence of a Medium one; below it is Poor.")
+    medium: float = Field(
+        default=0.7, ge=0, le=1, description="The lowest confidence of a Medium one; below it is Poor."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

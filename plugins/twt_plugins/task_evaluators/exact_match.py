@@ -37,6 +37,6 @@ class ExactMatch(PromptedTask):
         "teacher_template": PROMPTS / "exact_match.teacher.j2",
     }
 
-    def same(self, label: str, other: str, query: Query) -> bool:  # noqa: ARG002
+    def same(self, label: str, other: str, query: Query) -> bool:
         """Whether the normal forms are equal: "The Garden." is "garden"."""
         return normal_form(label) == normal_form(other)

@@ -40,7 +40,7 @@ class Math(PromptedTask):
     built_in: ClassVar[dict[str, Path]] = {**PromptedTask.built_in, "teacher_template": PROMPTS / "math.teacher.j2"}
     answer_form: ClassVar[str] = "the result alone"
 
-    def same(self, label: str, other: str, query: Query) -> bool:  # noqa: ARG002
+    def same(self, label: str, other: str, query: Query) -> bool:
         """Whether the values are equal, non-integers to six digits. What is no math is equal as text only."""
         first, second = _tidy(label), _tidy(other)
         if first == second:

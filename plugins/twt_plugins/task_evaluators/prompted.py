@@ -6,9 +6,9 @@ import hashlib
 from functools import cached_property
 from math import isclose
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from twt_core.components import TaskEvaluator
 from twt_core.prompts import Message, Template
@@ -83,17 +83,6 @@ class PromptedTask(TaskEvaluator):
                 raise ValueError(f"{path}: {error.strerror}") from error
         return path
 
-    @model_validator(mode="after")
-    def _told_to_the_teacher(self) -> Self:
-        """A prompt of ours that spells out other weights than the options do would make every confidence wrong."""
-        prompt = self._templates["teacher_template"].render(query="", rationale_length="", factors=self._factors)
-        if self.teacher_template is None and not any(self._factors in message.content for message in prompt):
-            raise ValueError(
-                f"{self.built_in['teacher_template'].name} states its weights itself: "
-                "to change `weights`, give a `teacher_template`, too"
-            )
-        return self
-
     @cached_property
     def _sources(self) -> dict[str, str]:
         paths = {option: getattr(self, option) or self.built_in[option] for option in VARIABLES}
@@ -150,6 +139,6 @@ class PromptedTask(TaskEvaluator):
         """The rationale, if any, and then the line "The answer is: label"."""
         return completion(rationale, label)
 
-    def read(self, text: str, query: Query) -> Reading:  # noqa: ARG002 - a subclass reads with the query's options
+    def read(self, text: str, query: Query) -> Reading:
         """The parts found in a text; one that is missing or malformed stays empty. Never raises."""
         return read_parts(text, self.weights)

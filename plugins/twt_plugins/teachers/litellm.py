@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from twt_core.components import Teacher
 from twt_core.errors import InputError, TeacherError
@@ -31,23 +31,31 @@ class LiteLLM(Teacher):
 
     The key comes from the environment, under the provider's usual name or `api_key_env`. Retries are this class's own:
     LiteLLM is told to make none, so that a call is one request.
-    """  # noqa: D205
+    """
 
     not_identity = Teacher.not_identity | {
         "timeout", "retries", "api_key_env", "input_usd_per_million", "output_usd_per_million",
     }  # fmt: skip
 
     model: str = Field(min_length=1, description="LiteLLM's name of the model, with its provider.")
-    api_base: str | None = Field(default=None, description="URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1.")
-    api_key_env: str | None = Field(default=None, description="Environment variable that holds the key, if not the usual one.")
+    api_base: str | None = Field(
+        default=None, description="URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1."
+    )
+    api_key_env: str | None = Field(
+        default=None, description="Environment variable that holds the key, if not the usual one."
+    )
     temperature: float = Field(default=0.7, ge=0, le=2, description="Sampling temperature.")
     top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus sampling.")
     max_tokens: int = Field(default=2048, ge=1, description="Most tokens of an answer; also bounds a call's price.")
     seed: int | None = Field(default=None, description="Sampling seed, where the provider takes one.")
-    logprobs: bool = Field(default=False, description="Ask for token log-probabilities, which the logprob scorer needs.")
+    logprobs: bool = Field(
+        default=False, description="Ask for token log-probabilities, which the logprob scorer needs."
+    )
     timeout: float = Field(default=300, gt=0, description="Most seconds for one call, whatever the server does.")
     retries: int = Field(default=4, ge=0, le=20, description="Further tries after a rate limit or a server's fault.")
-    input_usd_per_million: float | None = Field(default=None, ge=0, description="Price of input tokens, if LiteLLM's table lacks it.")
+    input_usd_per_million: float | None = Field(
+        default=None, ge=0, description="Price of input tokens, if LiteLLM's table lacks it."
+    )
     output_usd_per_million: float | None = Field(default=None, ge=0, description="Price of output tokens, likewise.")
 
     @field_validator("api_base")
@@ -67,13 +75,17 @@ class LiteLLM(Teacher):
         """Look for the key."""
         if self.api_key_env is not None:
             if not os.environ.get(self.api_key_env):
-                raise InputError(f"teacher {self.name!r}: the environment variable {self.api_key_env} is not set or empty")
+                raise InputError(
+                    f"teacher {self.name!r}: the environment variable {self.api_key_env} is not set or empty"
+                )
             return
         if self.api_base is not None:
             return
         missing = _litellm().validate_environment(model=self.model)["missing_keys"]
         if missing:
-            raise InputError(f"teacher {self.name!r} ({self.model}): set the environment variable {' and '.join(missing)}")
+            raise InputError(
+                f"teacher {self.name!r} ({self.model}): set the environment variable {' and '.join(missing)}"
+            )
 
     def worst_case_usd(self, request: Request) -> float | None:
         """All of the prompt's bytes as tokens, which no tokenizer exceeds by much, and the longest answer."""
@@ -121,8 +133,7 @@ class LiteLLM(Teacher):
 
     def _completion(self, response: Any) -> Completion:
         choice = response.choices[0]
-        usage = getattr(response, "usage", None)
-        counted = Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens) if usage else None
+        counted = _usage(getattr(response, "usage", None))
         listed = getattr(getattr(choice, "logprobs", None), "content", None)
         logprobs = tuple(TokenLogprob(token.token, token.logprob) for token in listed) if listed else None
         return Completion(
@@ -141,18 +152,31 @@ class LiteLLM(Teacher):
         return listed_price(self.model)
 
     def _describe(self, error: Exception) -> str:
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
-        key = self._key() or os.environ.get("OPENAI_API_KEY")
-        return text.replace(key, "***") if key else text
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        keys = [value for name, value in os.environ.items() if name.endswith(("_KEY", "_TOKEN")) and value]
+        for key in [*keys, self._key()]:  # LiteLLM may have taken any of them
+            text = text.replace(key, "***") if key else text
+        return text[:500]
+
+
+def _usage(reported: Any) -> Usage | None:
+    # Where the server counted nothing, LiteLLM writes zeros; no prompt has none.
+    try:
+        usage = Usage(prompt_tokens=reported.prompt_tokens, completion_tokens=reported.completion_tokens)
+    except (AttributeError, ValidationError):
+        return None
+    return usage if usage.prompt_tokens else None
 
 
 def _wait(error: Exception, attempt: int) -> float | None:
     """Seconds to wait before the next try; None where trying again is no use."""
     status = getattr(error, "status_code", None)
-    passing = isinstance(error, TimeoutError) or status in {408, 409, 429} or (isinstance(status, int) and status >= 500)
+    passing = (
+        isinstance(error, TimeoutError) or status in {408, 409, 429} or (isinstance(status, int) and status >= 500)
+    )
     if not passing or "insufficient_quota" in str(error):
         return None
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers = getattr(error, "litellm_response_headers", None) or {}
     try:
         asked = float(headers.get("retry-after", ""))
     except ValueError:
@@ -170,7 +194,7 @@ def listed_price(model: str) -> Price | None:
         return None
     costs = info.get("input_cost_per_token"), info.get("output_cost_per_token")
     # A model that is not in the table may come back with zeros.
-    return Price(*costs) if all(costs) else None  # type: ignore[arg-type]
+    return Price(*costs) if all(costs) else None
 
 
 def _litellm() -> Any:

@@ -4,9 +4,9 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twt_plugins.task_evaluators.reading import completion, read_parts
 
 from twt_core.records import Reading
+from twt_plugins.task_evaluators.reading import completion, read_parts
 
 FACTORS = ("correctness", "logical_reasoning", "clarity", "completeness")
 

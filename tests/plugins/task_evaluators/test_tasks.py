@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
+from twt_core.records import Annotation, Draft, Query
 from twt_plugins.task_evaluators import prompted, register_task_evaluators
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.task_evaluators.math import Math
 from twt_plugins.task_evaluators.multiple_choice import MultipleChoice, letter_of
 from twt_plugins.task_evaluators.prompted import PromptedTask
-
-from twt_core.records import Annotation, Draft, Query
 
 PLAIN = Query(id="1", query="Where is {{ the }} key?")
 OPTIONS = Query(

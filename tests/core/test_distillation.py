@@ -1,0 +1,131 @@
+import pytest
+import samples
+
+from twt_core import distillation
+from twt_core.components import Compressor
+from twt_core.records import Completion, Failed, Generation, Query, Rewrite, StudentAnswer, Trace
+from twt_plugins.compressors.teacher_guided import TeacherGuided
+from twt_plugins.task_evaluators.exact_match import ExactMatch
+
+TASK = ExactMatch()
+QUERY = Query(id="q1", query="What is 3 plus 4?", answer="SECRET")
+QUERIES = {"q1": QUERY, "q2": Query(id="q2", query="What is 1 plus 1?", answer="2")}
+TRACE = Trace(query_id="q1", teacher="ann", label="7", rationale="Three and four more are seven.")
+
+
+class Proposes(Compressor):
+    """What it is told to."""
+
+    rewrite: Rewrite
+
+    def compress(self, drafts, task, ask):
+        Proposes.seen = drafts
+        return [self.rewrite for _ in drafts]
+
+
+class Desk:
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def ask(self, requests):
+        self.requests = list(requests)
+        return self.answers
+
+
+class Student:
+    """Answers the same to all, and remembers what it was asked."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def answer(self, adapter, prompts):
+        self.adapter, self.prompts = adapter, list(prompts)
+        return [Generation(query_id=name, text=self.text, tokens=3, seconds=0.1) for name, _ in prompts]
+
+
+def test_full_traces_are_what_the_teachers_said():
+    assert distillation.full_traces([samples.annotation()]) == [
+        Trace(query_id="q1", teacher="ann", rationale=samples.annotation().rationale, label="7")
+    ]
+
+
+def test_answer_only_traces_are_the_labels():
+    [made] = distillation.answer_only_traces([TRACE.model_copy(update={"kept_original": "empty"})])
+    assert made == Trace(query_id="q1", teacher="ann", label="7")
+
+
+def compressed(rewrite, answers=()):
+    [made] = distillation.compressed_traces(QUERIES, [TRACE], list(answers), Proposes(rewrite=rewrite), TASK, Desk())
+    return made
+
+
+def test_a_shorter_rewrite_with_the_same_answer_is_taken():
+    assert compressed(Rewrite(rationale="3, 4: 7.", label="The 7.")).rationale == "3, 4: 7."
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "why"),
+    [
+        (Rewrite(reason="call failed"), "call failed"),
+        (Rewrite(rationale="3, 4: 8.", label="8"), "lost the answer"),
+        (Rewrite(rationale="3, 4: 7."), "lost the answer"),
+        (Rewrite(rationale="", label="7"), "empty"),
+        (Rewrite(label="7"), "empty"),
+        (Rewrite(rationale=TRACE.rationale, label="7"), "not shorter"),
+        (Rewrite(rationale="One two three four five six seven.", label="7"), "not shorter"),
+    ],
+)
+def test_else_the_original_stays_and_the_reason_is_kept(rewrite, why):
+    assert compressed(rewrite) == TRACE.model_copy(update={"kept_original": why})
+
+
+def test_an_old_reason_goes_with_a_new_rewrite():
+    old = TRACE.model_copy(update={"kept_original": "call failed"})
+    proposes = Proposes(rewrite=Rewrite(rationale="Seven.", label="7"))
+    [made] = distillation.compressed_traces(QUERIES, [old], [], proposes, TASK, Desk())
+    assert made.kept_original is None
+
+
+def test_a_compressor_sees_the_students_thinking_and_no_answer():
+    text = "Thinking: I guess.\nThe answer is: 9"
+    compressed(Rewrite(reason="x"), [StudentAnswer(query_id="q1", text=text)])
+    [draft] = Proposes.seen
+    assert draft.student_rationale == "I guess."
+    assert "SECRET" not in draft.model_dump_json()
+    compressed(Rewrite(reason="x"))
+    assert Proposes.seen[0].student_rationale == ""
+
+
+def test_the_teacher_that_wrote_a_rationale_rewrites_it():
+    traces = [TRACE, TRACE.model_copy(update={"teacher": "ben"}), TRACE.model_copy(update={"teacher": "cai"})]
+    desk = Desk(Completion(text="Thinking: Seven.\nThe answer is: 7"), Failed(cause="500"), Completion(text="eh?"))
+    made = distillation.compressed_traces(QUERIES, traces, [], TeacherGuided(), TASK, desk)
+    assert [r.teacher for r in desk.requests] == ["ann", "ben", "cai"]
+    assert {r.purpose for r in desk.requests} == {"rewrite"}
+    assert [t.kept_original for t in made] == [None, "call failed", "lost the answer"]
+    assert made[0].rationale == "Seven."
+
+
+def test_the_student_is_asked_once_a_query():
+    student = Student("x")
+    traces = [TRACE, TRACE.model_copy(update={"teacher": "ben"})]
+    made = distillation.student_answers(QUERIES, traces, student, None, TASK)
+    assert made == [StudentAnswer(query_id="q1", text="x")]
+    assert student.prompts == [("q1", TASK.student_messages(QUERY.unlabeled()))]
+
+
+def test_targets_read_back_as_what_was_taught():
+    [full, short] = distillation.targets(QUERIES, [TRACE, *distillation.answer_only_traces([TRACE])], TASK)
+    assert (full.name, full.messages) == ("q1", TASK.student_messages(QUERY.unlabeled()))
+    assert TASK.read(full.completion, QUERY).rationale == TRACE.rationale
+    assert TASK.read(short.completion, QUERY).label == TRACE.label
+    assert "SECRET" not in repr([full, short])
+
+
+def test_evaluation_says_right_wrong_or_nothing():
+    queries = [*QUERIES.values(), Query(id="q3", query="Unanswered?")]
+    right = distillation.evaluate(queries, Student("The answer is: 2"), None, TASK)
+    assert [p.correct for p in right] == [False, True, None]
+    assert [p.query_id for p in right] == ["q1", "q2", "q3"]
+    none = distillation.evaluate(queries, Student(""), None, TASK)
+    assert [(p.correct, p.label) for p in none] == [(False, None), (False, None), (None, None)]

@@ -1,0 +1,131 @@
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+import samples
+
+from twt_core.errors import BudgetExceeded, InputError, TwtError
+from twt_core.ledger import Ledger, Spending, request_key
+from twt_core.records import Completion, TokenLogprob, Usage
+
+ANSWER = Completion(
+    text="7 \ud83d\ude00 \u2028".encode("utf-16", "surrogatepass").decode("utf-16"),
+    logprobs=(TokenLogprob("7", -0.1),),
+    usage=Usage(prompt_tokens=3, completion_tokens=2),
+    cost_usd=0.25,
+)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = Ledger(tmp_path / "deep" / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_answers_come_back_as_they_were(ledger):
+    assert ledger.get("k") is None
+    ledger.commit("k", samples.request(), "run", ANSWER, 0.25)
+    assert ledger.get("k") == ANSWER
+    assert Ledger(ledger.path).get("k") == ANSWER
+
+
+def test_it_is_durable(ledger):
+    assert ledger._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert ledger._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_the_first_answer_to_a_request_stays(ledger):
+    ledger.commit("k", samples.request(), "run", ANSWER, 0.25)
+    ledger.commit("k", samples.request(), "run", Completion(text="late"), 9.0)
+    assert ledger.get("k") == ANSWER
+    assert ledger.spending("run") == [Spending("ann", 1, 0.25, 0.0)]
+
+
+def test_the_key_is_the_content_whatever_its_order():
+    assert request_key({"a": 1, "b": [2, "ü"]}) == request_key({"b": [2, "ü"], "a": 1})
+    assert request_key({"a": 1}) != request_key({"a": 1.5})
+    assert len(request_key({})) == 64
+
+
+def test_a_budget_holds_with_reservations_counted(ledger):
+    ledger.commit("k1", samples.request(), "run", ANSWER, 0.25)
+    ledger.reserve("k2", samples.request("q2"), "run", 0.5, 1.0)
+    with pytest.raises(BudgetExceeded, match=r"may cost \$0\.3000; \$0\.7500 of the \$1\.00 budget") as stopped:
+        ledger.reserve("k3", samples.request("q3"), "run", 0.3, 1.0)
+    assert stopped.value.exit_code == 3
+    assert ledger.maybe_billed("run") == [("ann", "q2")]  # a refused one leaves nothing
+    ledger.reserve("k3", samples.request("q3"), "run", 0.25, 1.0)  # to the last cent
+    ledger.reserve("k4", samples.request("q4"), "another run", 0.9, 1.0)
+
+
+def test_a_reservation_becomes_its_cost_or_is_given_back(ledger):
+    ledger.reserve("k1", samples.request(), "run", 0.5, None)
+    ledger.reserve("k2", samples.request("q2"), "run", 0.5, None)
+    ledger.commit("k1", samples.request(), "run", ANSWER, 0.1)
+    assert ledger.spending("run") == [Spending("ann", 1, 0.1, 0.5)]
+    ledger.release("k2")
+    assert ledger.spending("run") == [Spending("ann", 1, 0.1, 0.0)]
+
+
+def test_asking_again_after_a_crash_does_not_reserve_twice(ledger):
+    for _ in range(3):
+        ledger.reserve("k", samples.request(), "run", 0.6, 1.0)
+    assert ledger.spending("run") == [Spending("ann", 0, 0.0, 0.6)]
+
+
+def test_a_reservation_outlives_its_process(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    script = (
+        "import os, signal, sys; from pathlib import Path; import samples; from twt_core.ledger import Ledger\n"
+        "ledger = Ledger(Path(sys.argv[1])); ledger.reserve('k', samples.request(), 'run', 0.5, 1.0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], cwd=samples.__file__.rpartition("/")[0], check=False)
+    assert Ledger(path).maybe_billed("run") == [("ann", "q1")]
+
+
+def test_a_failed_transaction_leaves_nothing(ledger):
+    with pytest.raises(ZeroDivisionError), ledger._transaction():
+        ledger._db.execute("INSERT INTO reservations (key, run, teacher, query_id, usd) VALUES ('k', 'r', 't', 'q', 1)")
+        raise ZeroDivisionError
+    assert ledger.maybe_billed("r") == []
+
+
+def test_two_processes_may_have_it_open(ledger):
+    other = Ledger(ledger.path)
+    other.commit("k", samples.request(), "run", ANSWER, 0.0)
+    assert ledger.get("k") == ANSWER
+
+
+def test_a_newer_version_is_refused(ledger):
+    ledger._db.execute("PRAGMA user_version=99")
+    with pytest.raises(InputError, match="a ledger of version 99; this TwT reads up to 1. Upgrade"):
+        Ledger(ledger.path)
+
+
+def test_a_file_that_is_no_ledger(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"this is no database" * 100)
+    with pytest.raises(TwtError, match="ledger failed"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot open the ledger"):
+        Ledger(tmp_path / "file" / "ledger.sqlite")
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises((InputError, TwtError), match="ledger"):
+        Ledger(tmp_path / "folder.sqlite")
+
+
+def test_a_damaged_row_is_not_taken_for_an_answer(ledger):
+    ledger.commit("k", samples.request(), "run", ANSWER, 0.0)
+    ledger.close()
+    with sqlite3.connect(ledger.path) as db:
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE calls SET completion = substr(completion, 1, 9)")
+    db.close()
+    with pytest.raises((TwtError, ValueError)):
+        Ledger(ledger.path).get("k")

@@ -1,0 +1,198 @@
+import json
+import os
+
+import pytest
+
+from twt_core import run as run_module
+from twt_core.errors import InputError, TwtError
+from twt_core.progress import Progress
+from twt_core.records import Query
+from twt_core.run import MANIFEST, ROWS, Artifact, Plan, open_run, step_fingerprint, write_whole
+from twt_core.settings import Settings
+
+QUIET = Progress(quiet=True)
+
+
+class Options(Settings):
+    size: int = 1
+
+
+def rows(*ids):
+    return [Query(id=i, query="?") for i in ids]
+
+
+class Pipeline:
+    """Two steps, the second from the first."""
+
+    def __init__(self, path):
+        self.path = path
+        self.made = []
+
+    def go(self, first=("a",), size=1, steps=None, second=None):
+        self.made = []
+        if steps is not None:
+            return self._steps(steps, first, size, second)
+        with open_run(self.path, QUIET) as run:
+            found = self._steps(run, first, size, second)
+            run.finish()
+            return found
+
+    def _steps(self, steps, first, size, second):
+        one = steps.rows("one", Query, [], [list(first)], lambda: self._make("one", rows(*first)))
+        return steps.rows("two", Query, [one], [Options(size=size)], second or (lambda: self._two(one, size)))
+
+    def _two(self, one, size):
+        return self._make("two", one.read()[:size])
+
+    def _make(self, name, made):
+        self.made.append(name)
+        return made
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    return Pipeline(tmp_path / "run")
+
+
+def test_steps_are_made_once(pipeline):
+    assert pipeline.go().read() == rows("a")
+    assert pipeline.made == ["one", "two"]
+    assert [p.name for p in sorted(pipeline.path.glob("[0-9]*"))] == ["01-one", "02-two"]
+    assert pipeline.go().read() == rows("a")
+    assert pipeline.made == []
+
+
+def test_a_changed_option_makes_its_step_and_what_follows(pipeline):
+    pipeline.go()
+    pipeline.go(size=2)
+    assert pipeline.made == ["two"]
+    pipeline.go(first=("b",), size=2)
+    assert pipeline.made == ["one", "two"]
+
+
+def test_the_same_content_makes_nothing_after_it_again(pipeline):
+    pipeline.go(first=("a", "b"))
+    with open_run(pipeline.path, QUIET) as run:  # another setting, the same rows
+        one = run.rows("one", Query, [], ["another"], lambda: rows("a", "b"))
+        run.rows("two", Query, [one], [Options(size=1)], lambda: pytest.fail("made again"))
+    assert run.made == ["one"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda p: (p / "01-one" / MANIFEST).unlink(),
+        lambda p: (p / "01-one" / MANIFEST).write_text("{", encoding="utf-8"),
+        lambda p: (p / "01-one" / MANIFEST).write_text("{}", encoding="utf-8"),
+        lambda p: (p / "01-one" / ROWS).unlink(),
+        lambda p: (p / "01-one" / ROWS).write_bytes((p / "01-one" / ROWS).read_bytes().replace(b'"a"', b'"b"')),
+        lambda p: (p / "01-one" / ROWS).write_bytes((p / "01-one" / ROWS).read_bytes()[:-3]),
+        lambda p: os.rename(p / "01-one", p / "01-uno"),
+    ],
+)
+def test_a_damaged_step_is_made_again_and_only_it(pipeline, damage):
+    pipeline.go()
+    damage(pipeline.path)
+    assert pipeline.go().read() == rows("a")
+    assert pipeline.made == ["one"]
+
+
+def test_a_step_that_failed_is_not_taken_for_whole(pipeline):
+    def fail():
+        yield from rows("half")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pipeline.go(second=fail)
+    assert not (pipeline.path / "02-two" / MANIFEST).exists()
+    assert pipeline.go().read() == rows("a")
+    assert pipeline.made == ["two"]
+
+
+def test_what_is_left_of_another_try_is_cleared(pipeline):
+    (pipeline.path / "01-one" / "deep").mkdir(parents=True)
+    (pipeline.path / "01-one" / "deep" / "stale").touch()
+    pipeline.go()
+    assert sorted(p.name for p in (pipeline.path / "01-one").iterdir()) == [MANIFEST, ROWS]
+
+
+def test_a_step_with_failures_that_may_pass_is_made_by_the_next_run(pipeline):
+    with open_run(pipeline.path, QUIET) as run:
+        run.whole = lambda: False
+        run.rows("one", Query, [], [["a"]], lambda: rows("a"))
+    pipeline.go()
+    assert pipeline.made == ["one", "two"]
+
+
+def test_steps_that_are_no_longer_part_are_removed(pipeline):
+    pipeline.go()
+    (pipeline.path / "03-three").mkdir()
+    (pipeline.path / "notes").mkdir()
+    pipeline.go()
+    assert sorted(p.name for p in pipeline.path.iterdir() if p.is_dir()) == ["01-one", "02-two", "notes"]
+
+
+def test_a_folder_step_lists_every_file(tmp_path):
+    def fill(folder):
+        (folder / "deep").mkdir()
+        (folder / "deep" / "weights").write_bytes(b"123")
+
+    with open_run(tmp_path / "run", QUIET) as run:
+        made = run.folder("student", [], [], fill)
+    manifest = json.loads((made.path / MANIFEST).read_text(encoding="utf-8"))
+    assert list(manifest["files"]) == [os.path.join("deep", "weights")]  # noqa: PTH118  # as the system writes it
+    assert manifest["step"] == "student"
+
+
+def test_a_plan_looks_and_changes_nothing(pipeline):
+    before = Plan(pipeline.path)
+    pipeline.go(steps=before)
+    assert before.steps == [("one", False), ("two", False)]
+    assert not pipeline.path.exists()
+    pipeline.go()
+    after, changed = Plan(pipeline.path), Plan(pipeline.path)
+    pipeline.go(steps=after)
+    pipeline.go(steps=changed, first=("b",))
+    assert after.steps == [("one", True), ("two", True)]
+    assert changed.steps == [("one", False), ("two", False)]
+    assert pipeline.made == []
+
+
+def test_a_fingerprint_depends_on_all_of_it(monkeypatch, tmp_path):
+    def fingerprint(name="step", digest="d", size=1, path="p"):
+        return step_fingerprint(name, [Artifact(tmp_path / path, digest)], [Options(size=size), {"k": [1]}])
+
+    base = fingerprint()
+    assert fingerprint(path="elsewhere") == base
+    assert len({base, fingerprint(name="other"), fingerprint(digest="e"), fingerprint(size=2)}) == 4
+    monkeypatch.setattr(run_module, "engine_version", lambda: "9.9")
+    assert fingerprint() != base
+
+
+def test_one_process_at_a_time(tmp_path):
+    with (
+        open_run(tmp_path / "run", QUIET),
+        pytest.raises(InputError, match="another process works on this run"),
+        open_run(tmp_path / "run", QUIET),
+    ):
+        pass
+    with open_run(tmp_path / "run", QUIET):
+        pass
+
+
+def test_a_place_that_is_a_file(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(InputError, match="cannot write there"), open_run(tmp_path / "run", QUIET):
+        pass
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_whole(tmp_path / "file", "old\n")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module.os, "fsync", full)
+    with pytest.raises(TwtError, match="cannot write: No space left on device"):
+        write_whole(tmp_path / "file", "new\n")
+    assert (tmp_path / "file").read_bytes() == b"old\n"

@@ -1,0 +1,93 @@
+import pytest
+import samples
+
+from twt_core import sampling
+from twt_core.components import ConfidenceScorer, DiversitySelector, QualityFilter
+from twt_core.records import Completion, Failed, Query
+from twt_plugins.task_evaluators.exact_match import ExactMatch
+from twt_plugins.teachers.replay import Replay
+
+TASK = ExactMatch()
+QUERIES = [Query(id="q1", query="What is 3 plus 4?", answer="SECRET"), Query(id="q2", query="Is ice cold?")]
+GOOD = "Thinking: Three and four.\nThe answer is: 7\nScore: 0.9"
+
+
+class Answers:
+    """A desk that answers from a list."""
+
+    def __init__(self, *answers):
+        self.answers = [Completion(text=a) if isinstance(a, str) else a for a in answers]
+
+    def ask(self, requests):
+        self.requests = requests
+        return self.answers
+
+
+@pytest.fixture
+def teachers(tmp_path):
+    return [Replay(name=name, path=tmp_path / "r.jsonl") for name in ("ann", "ben")]
+
+
+class Half(ConfidenceScorer):
+    """One half; nothing for ben."""
+
+    def score(self, annotations, task):
+        return [None if a.teacher == "ben" else 0.5 for a in annotations]
+
+
+class NotQ2(QualityFilter):
+    """All but q2."""
+
+    def judge(self, annotations):
+        return ["second" if a.query_id == "q2" else None for a in annotations]
+
+
+class Backwards(DiversitySelector):
+    """All, the last first."""
+
+    def select(self, pool):
+        return list(reversed(pool))
+
+
+def test_every_query_goes_to_every_teacher_without_its_answer(teachers):
+    made = sampling.requests_for(QUERIES, teachers, TASK)
+    assert [(r.query_id, r.teacher) for r in made] == [("q1", "ann"), ("q1", "ben"), ("q2", "ann"), ("q2", "ben")]
+    assert {r.purpose for r in made} == {"answer"}
+    assert "SECRET" not in repr(made)
+    assert list(made[0].messages) == TASK.teacher_messages(QUERIES[0])
+
+
+def test_one_annotation_a_call_in_order(teachers):
+    desk = Answers(GOOD, Failed(cause="AuthenticationError: 401"), "", "The answer is: 7\nScore: 1")
+    made = sampling.annotate(QUERIES, teachers, TASK, desk)
+    assert [(a.query_id, a.teacher) for a in made] == [("q1", "ann"), ("q1", "ben"), ("q2", "ann"), ("q2", "ben")]
+    assert (made[0].rationale, made[0].label, made[0].score, made[0].text) == ("Three and four.", "7", 0.9, GOOD)
+    assert [a.failure for a in made] == [
+        None,
+        "AuthenticationError: 401",
+        "no answer found in the text",
+        "no rationale found in the text",
+    ]
+
+
+def test_a_failed_row_is_neither_scored_nor_judged_nor_selected():
+    rows = [
+        samples.annotation("q1", "ann"), samples.annotation("q1", "ben"),
+        samples.annotation("q2", "ann"), samples.annotation("q2", "cai", failure="gone"),
+    ]  # fmt: skip
+    scored = sampling.score(rows, Half(), TASK)
+    assert [a.failure for a in scored] == [None, "no usable confidence", None, "gone"]
+    assert [a.confidence for a in scored][::2] == [0.5, 0.5]
+    kept = sampling.keep(scored, NotQ2())
+    assert [a.rejection for a in kept] == [None, None, "second", None]
+    assert sampling.select(kept, Backwards()) == [kept[0]]
+    assert len(kept) == len(rows)  # no row is lost
+
+
+def test_g_is_ordered_as_it_came():
+    pool = samples.pool({"q1": "abc", "q2": "a"})
+    assert sampling.select(pool, Backwards()) == pool
+
+
+def test_nothing_in_nothing_out():
+    assert sampling.score([], Half(), TASK) == sampling.keep([], NotQ2()) == sampling.select([], Backwards()) == []

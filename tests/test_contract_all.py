@@ -1,0 +1,209 @@
+"""What every registered component must hold to, whoever wrote it: found by itself, third-party ones included.
+
+Run it with a plugin of yours installed, and it is tested, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import project
+import pytest
+import samples
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from twt_core import contract, plugins
+from twt_core.components import AskTeachers, Component
+from twt_core.errors import TeacherError
+from twt_core.listing import options_of
+from twt_core.records import Completion, Draft, Failed, Query, Reading, Rewrite
+from twt_core.schema import schema_of
+
+ALL = list(plugins.registry())
+POOL = samples.pool({"q1": "abc", "q2": "ab", "q3": "c"})
+QUERY = Query(id="q1", query="Which is it?\nA) 3\nB) 7", choices=("3", "7"), answer="B")
+
+#: What a component needs that a value of the right type does not give.
+OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("teacher", "litellm"): {"model": "hosted_vllm/none", "api_base": "http://127.0.0.1:9/v1", "retries": 0}
+}
+
+
+def of_kind(kind: str) -> Any:
+    return pytest.mark.parametrize("entry", [e for e in ALL if e.kind == kind], ids=lambda e: e.name)
+
+
+every = pytest.mark.parametrize("entry", ALL, ids=lambda e: f"{e.kind}-{e.name}")
+
+
+@pytest.fixture
+def make(tmp_path: Path, request: pytest.FixtureRequest):
+    """A component with all its options at their defaults, and samples for those that have none."""
+    recorded = project.write_rows(tmp_path / "rows.jsonl", project.recordings(project.queries(3), ("sample",)))
+
+    def build(entry: plugins.Registered) -> Component:
+        given = dict(OPTIONS.get((entry.kind, entry.name), {}))
+        if "embedder" in entry.cls.model_fields:
+            given["embedder"] = str(request.getfixturevalue("embedder"))
+        for option in options_of(entry.cls):
+            if option.required and option.name not in given:
+                values = {"text": "sample", "path": recorded, "integer": 1, "number": 0.5}
+                assert option.type in values, f"put a value for {option.name} into OPTIONS"
+                given[option.name] = values[option.type]
+        return entry.cls.model_validate(given)
+
+    return build
+
+
+def options(component: Component) -> dict[str, Any]:
+    return {name: getattr(component, name) for name in type(component).model_fields}
+
+
+def nobody(requests: Any) -> list[Completion | Failed]:
+    return [Failed(cause="nobody is there") for _ in requests]
+
+
+def read_back(requests: Any) -> list[Completion | Failed]:
+    return [Completion(text="Thinking: Seven.\nThe answer is: B") for _ in requests]
+
+
+@every
+def test_it_says_what_it_is(entry):
+    assert len((entry.cls.__doc__ or "").strip()) > 10
+    assert "__doc__" in entry.cls.__dict__, "the text is its base class's"
+    for option in options_of(entry.cls):
+        assert len(option.doc) > 5, f"the option {option.name} has no description"
+
+
+@every
+def test_its_options_are_frozen_and_strict(entry, make):
+    component = make(entry)
+    assert entry.cls.model_config["frozen"]
+    with pytest.raises(ValidationError, match="no_such_option"):
+        entry.cls.model_validate({**options(component), "no_such_option": 1})
+    for name in entry.cls.model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(component, name, None)
+
+
+@every
+def test_its_identity_is_plain_and_stable(entry, make):
+    component = make(entry)
+    identity = component.identity()
+    assert json.loads(json.dumps(identity, sort_keys=True, allow_nan=False)) == identity
+    assert identity["use"] == entry.name
+    assert entry.cls.model_validate(options(component)).identity() == identity
+    assert entry.cls.not_identity <= set(entry.cls.model_fields), "not_identity names what is no option"
+
+
+@every
+def test_its_defaults_are_valid_and_it_survives_a_config(entry, make):
+    component = make(entry)
+    assert all(f.get_default(call_default_factory=True) is not PydanticUndefined
+               for f in entry.cls.model_fields.values() if not f.is_required())  # fmt: skip
+    base = next(base for base in plugins.KINDS.values() if base.kind == entry.kind)
+    assert base.model_validate(component.model_dump(mode="json")) == component
+    assert schema_of(entry.cls)["type"] == "object"
+
+
+@every
+def test_no_option_takes_a_secret(entry):
+    from twt_core.credentials import names_secret
+
+    assert not [name for name in entry.cls.model_fields if names_secret(name)]
+
+
+@of_kind("teacher")
+def test_a_teacher_completes_or_fails(entry, make):
+    teacher, request = make(entry), samples.request("q1", "sample")
+    canonical = teacher.canonical_request(request)
+    assert json.loads(json.dumps(canonical)) == canonical
+    assert teacher.canonical_request(samples.request("q2", "sample", text="Else?")) != canonical
+    assert inspect.iscoroutinefunction(entry.cls.complete)
+    price = teacher.worst_case_usd(request)
+    assert price is None or price >= 0
+    try:
+        assert isinstance(asyncio.run(contract.complete(teacher, request)), Completion)
+    except TeacherError as failed:
+        assert str(failed)
+
+
+@of_kind("confidence_scorer")
+def test_a_scorer_scores(entry, make):
+    scorer, task = make(entry), plugins.resolve("task_evaluator", {"use": "exact_match"}).cls()
+    rows = [*POOL, samples.annotation(score=None, logprobs=None, factors={}, confidence=None)]
+    before = [row.model_dump_json() for row in rows]
+    assert len(contract.score(scorer, rows, task)) == len(rows)
+    assert contract.score(scorer, rows, task) == contract.score(scorer, rows, task)
+    assert contract.score(scorer, [], task) == []
+    assert [row.model_dump_json() for row in rows] == before
+
+
+@of_kind("quality_filter")
+def test_a_filter_judges(entry, make):
+    rows = [samples.annotation(confidence=c) for c in (0.0, 0.5, 1.0, None)]
+    verdicts = contract.judge(make(entry), rows)
+    assert all(verdict is None or verdict.strip() for verdict in verdicts)
+    assert contract.judge(make(entry), rows) == verdicts
+    assert contract.judge(make(entry), []) == []
+
+
+@of_kind("diversity_selector")
+def test_a_selector_selects(entry, make):
+    chosen = contract.select(make(entry), POOL)
+    assert chosen
+    assert contract.select(make(entry), POOL) == chosen
+    assert contract.select(make(entry), []) == []
+    assert len(contract.select(make(entry), POOL[:1])) <= 1
+
+
+@of_kind("compressor")
+@pytest.mark.parametrize("ask", [nobody, read_back], ids=lambda f: f.__name__)
+def test_a_compressor_compresses(entry, make, ask: AskTeachers):
+    task = plugins.resolve("task_evaluator", {"use": "exact_match"}).cls()
+    drafts = [
+        Draft(query=QUERY.unlabeled(), annotation=samples.annotation(rationale=rationale), student_rationale=student)
+        for rationale in ("One. Two three. Four five six.", "Short", "")
+        for student in ("I guess.", "")
+    ]
+    assert len(contract.compress(make(entry), drafts, task, ask)) == len(drafts)
+    assert contract.compress(make(entry), [], task, ask) == []
+    if not make(entry).asks_teachers:
+        contract.compress(make(entry), drafts, task, lambda _: pytest.fail("it asks teachers and does not say so"))
+
+
+@of_kind("stage_scheduler")
+def test_a_scheduler_schedules(entry, make):
+    stages = contract.stages(make(entry))
+    assert stages == contract.stages(make(entry))
+    assert {stage.rationale for stage in stages} <= {"full", "compressed", "none"}
+
+
+TEXTS = ["", "Thinking: a\nThe answer is: B\nScore: 0.9", "The answer is:", "\x00", "Score: NaN", "{{", "7" * 50_000, "\ud83d"]
+
+
+@of_kind("task_evaluator")
+def test_a_task_asks_and_reads(entry, make):
+    task = make(entry)
+    assert sum(task.factor_weights.values()) == pytest.approx(1)
+    draft = Draft(query=QUERY.unlabeled(), annotation=samples.annotation(label="B"), student_rationale="")
+    for messages in (
+        task.teacher_messages(QUERY.unlabeled()),
+        task.rewrite_messages(draft),
+        task.student_messages(QUERY.unlabeled()),
+    ):
+        assert messages[-1].role == "user"
+        assert "Which is it?" in messages[-1].content
+    for text in TEXTS:
+        assert isinstance(task.read(text, QUERY), Reading)
+    for rationale in ("Three is less. So seven.", None):
+        reading = task.read(task.completion(rationale, "B"), QUERY)
+        assert (reading.rationale, reading.label) == (rationale or "", "B")
+    assert task.same("B", "B", QUERY) is True
+    assert task.same("A", "B", QUERY) is False
+    assert isinstance(Rewrite(label=task.read("", QUERY).label), Rewrite)

@@ -1,0 +1,246 @@
+"""The command line: parses, calls, prints. Imports what a command needs when the command runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from twt_core.errors import InputError, TwtError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+    help=(
+        "TwT, Thinking without Tokens: distil several reasoning models into a small one that answers at once.\n\n"
+        "Examples:\n\n"
+        "    twt init > run.yaml\n\n"
+        "    twt plan run.yaml\n\n"
+        "    twt run run.yaml --set student.lora.r=16\n\n"
+        '    twt answer runs/my-run "Ann is taller than Ben. Who is shorter?"\n\n'
+        "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped by the budget, 130 interrupted."
+    ),
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's YAML file.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/NAME.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override an option, e.g. quality_filter.minimum=0.9. Repeatable."),
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Folder of runs; the ledger lies in it.")]
+Name = Annotated[str | None, typer.Option("--name", help="The run folder's name; the config's by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result.")]
+_RUNS = Path("runs")
+
+
+def _examples(*lines: str) -> str:
+    return "Examples:\n\n" + "\n\n".join(f"    {line}" for line in lines)
+
+
+def _print_json(value: BaseModel | list[object] | dict[str, object]) -> None:
+    from pydantic import BaseModel
+
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+
+
+@app.command(epilog=_examples("twt run run.yaml", "twt run run.yaml --set diversity_selector.use=random_pair"))
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = _RUNS,
+    name: Name = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do a run, or go on with it: whatever is not yet on disk, and nothing twice."""
+    from twt_core import session, tables
+    from twt_core.progress import Progress
+
+    summary = session.run(config, overrides or (), runs_dir, name, Progress(quiet=quiet))
+    if as_json:
+        _print_json(summary)
+    else:
+        tables.print_summary(summary, runs_dir / (name or summary.name))
+
+
+@app.command(epilog=_examples("twt plan run.yaml", "twt plan run.yaml --json"))
+def plan(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = _RUNS,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a run would do now: each step on disk or to do, the teacher calls, their worst-case price."""
+    from twt_core import session, tables
+
+    planned = session.plan(config, overrides or (), runs_dir, name)
+    if as_json:
+        _print_json(planned)
+    else:
+        tables.print_plan(planned)
+
+
+@app.command(epilog=_examples("twt status runs/my-run"))
+def status(folder: RunFolder, as_json: AsJson = False) -> None:
+    """How far a run is: its steps, their seconds, and its result if there is one."""
+    from twt_core import finished, tables
+
+    found = finished.status(folder)
+    if as_json:
+        _print_json(found)
+    else:
+        tables.print_status(found, folder)
+
+
+@app.command(epilog=_examples("twt plugins", "twt plugins teacher", "twt plugins teacher litellm"))
+def plugins(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="teacher, quality_filter, ...")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One component: its options.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is installed, from which distribution, and the options of each component with their defaults."""
+    from twt_core import listing, tables
+
+    found = listing.components(kind, name)
+    if as_json:
+        _print_json([component.model_dump(mode="json") for component in found.components])
+    else:
+        tables.print_components(found, with_options=name is not None)
+
+
+@app.command(epilog=_examples("twt schema > twt.schema.json"))
+def schema() -> None:
+    """The JSON Schema of the config, installed plugins included: for editors that complete and check."""
+    from twt_core.config import config_schema
+
+    _print_json(dict(config_schema()))
+
+
+@app.command(epilog=_examples("twt init > run.yaml", "twt init run.yaml"))
+def init(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="File to write; else it is printed.")] = None,
+) -> None:
+    """A commented config to start from."""
+    from twt_core.config import template_config
+
+    if file is None:
+        typer.echo(template_config(), nl=False)
+        return
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(template_config())
+    except FileExistsError:
+        raise InputError(f"{file}: is there already; it is not overwritten") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot write: {error.strerror}") from error
+    typer.echo(f"{file} written. Edit it, then: twt plan {file}")
+
+
+@app.command(epilog=_examples('twt answer runs/my-run "Today is Friday. Which day is it in 2 days?"'))
+def answer(
+    folder: RunFolder,
+    question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
+    stage: Annotated[str | None, typer.Option(help="Ask this stage's student, not the recommended one.")] = None,
+    choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from. Repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the student of the recommended stage."""
+    from twt_core import finished
+
+    found = finished.answer(folder, question, stage, tuple(choice or ()) or None)
+    if as_json:
+        _print_json(found)
+    else:
+        typer.echo(found.text)
+
+
+class What(StrEnum):
+    """What an export holds."""
+
+    merged = "merged"
+    adapter = "adapter"
+    dataset = "dataset"
+
+
+@app.command(epilog=_examples("twt export runs/my-run --merged model/", "twt export runs/my-run --dataset data/"))
+def export(
+    folder: RunFolder,
+    merged: Annotated[Path | None, typer.Option(metavar="DIR", help="Whole model, adapter merged in.")] = None,
+    adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA adapter alone, for peft.")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Each stage's training texts, as chat JSONL.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="This stage's student, not the recommended one.")] = None,
+) -> None:
+    """Take the student, its adapter, or what it was taught out of a run."""
+    from twt_core import exporting
+
+    wanted = [(What.merged, merged), (What.adapter, adapter), (What.dataset, dataset)]
+    if not any(target for _, target in wanted):
+        raise InputError("say what to export: --merged DIR, --adapter DIR or --dataset DIR")
+    for what, target in wanted:
+        if target is not None:
+            written = exporting.export(folder, what.value, target, stage)
+            typer.echo(f"{target}: {written}")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="The installed version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from twt_core.run import engine_version
+
+        typer.echo(f"twt {engine_version()}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    # A thread that waits actively starves the others on a busy machine; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what the work is
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(standalone_mode=False)
+        code = 0
+    except TwtError as error:
+        code = _say(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _say("interrupted; run the same command again: it goes on from here", 130)
+    except typer.Exit as done:
+        code = done.exit_code
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # the parser's own, about the command line
+            error.show()
+            code = 2
+        else:
+            raise
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _terminate(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(message: str, code: int) -> int:
+    typer.echo(f"twt: {message}", err=True)
+    return code

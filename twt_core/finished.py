@@ -1,0 +1,146 @@
+"""A run folder from outside: how far it is, its summary, its student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from twt_core.config import StudentConfig
+from twt_core.errors import InputError
+from twt_core.metrics import UNTOUCHED
+from twt_core.progress import Progress
+from twt_core.recipe import RECIPE, Recipe
+from twt_core.records import Query
+from twt_core.run import MANIFEST, Manifest
+from twt_core.session import MODELS
+from twt_core.student.student import Student
+from twt_core.suggest import did_you_mean
+from twt_core.summary import SUMMARY, Summary
+
+
+class StepState(BaseModel):
+    """One step's folder. `seconds` is what making it took; None while it is not whole."""
+
+    step: str
+    seconds: float | None
+
+
+class Status(BaseModel):
+    """The steps of a run folder in order, and the summary once the run is finished."""
+
+    steps: list[StepState]
+    summary: Summary | None
+
+
+class Answer(BaseModel):
+    """A student's answer. `label` is what the task reads out of the text; None when there is no answer in it."""
+
+    stage: str
+    text: str
+    label: str | None
+    output_tokens: int
+    seconds: float
+
+
+def _folder(run: Path) -> Path:
+    if not (run / RECIPE).is_file():
+        near = sorted(p.parent.name for p in run.parent.glob(f"*/{RECIPE}")) if run.parent.is_dir() else []
+        raise InputError(f"{run}: no run folder. {did_you_mean(run.name, near)}")
+    return run
+
+
+def recipe(run: Path) -> Recipe:
+    """The settings that a run folder was last run with.
+
+    Raises:
+        InputError: it is no run folder.
+    """
+    return Recipe.model_validate_json((_folder(run) / RECIPE).read_text(encoding="utf-8"))
+
+
+def summary(run: Path) -> Summary:
+    """The summary of a finished run.
+
+    Raises:
+        InputError: it is no run folder, or its run has not come to its end.
+    """
+    file = _folder(run) / SUMMARY
+    if not file.is_file():
+        raise InputError(f"{run}: its run is not finished. Go on with it by the `twt run` that began it")
+    return Summary.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def status(run: Path) -> Status:
+    """How far a run is.
+
+    Raises:
+        InputError: it is no run folder.
+    """
+    steps = [_state(path) for path in sorted(_folder(run).glob("[0-9][0-9]-*")) if path.is_dir()]
+    return Status(steps=steps, summary=summary(run) if (run / SUMMARY).is_file() else None)
+
+
+def _state(step: Path) -> StepState:
+    try:
+        manifest = Manifest.model_validate_json((step / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return StepState(step=step.name, seconds=None)
+    return StepState(step=step.name, seconds=manifest.seconds)
+
+
+def chosen_stage(run: Path, stage: str | None) -> str:
+    """The stage asked for, or the recommended one.
+
+    Raises:
+        InputError: no such stage.
+    """
+    found = summary(run)
+    names = [score.name for score in found.stages]
+    if stage is not None and stage not in names:
+        raise InputError(f"{run}: no stage is called {stage!r}. {did_you_mean(stage, names)}")
+    return stage or found.recommended_stage
+
+
+def adapter_of(run: Path, stage: str) -> Path | None:
+    """A stage's adapter folder; None for the untouched student."""
+    return None if stage == UNTOUCHED else run / summary(run).adapters[stage]
+
+
+def student_of(run: Path, progress: Progress) -> Student:
+    """The run's student."""
+    found = recipe(run)
+    config = StudentConfig.model_validate(found.student)
+    return Student(config, run.resolve().parent / MODELS, found.seed, progress)
+
+
+def answer(run: Path, question: str, stage: str | None = None, choices: tuple[str, ...] | None = None) -> Answer:
+    """Ask a run's student.
+
+    Args:
+        run: the run folder.
+        question: what to ask.
+        stage: whose student; the recommended stage's by default.
+        choices: the answers to choose from, where the task has them.
+
+    Raises:
+        InputError: no finished run, no such stage, or an empty question.
+    """
+    if not question.strip():
+        raise InputError("the question is empty")
+    name = chosen_stage(run, stage)
+    task = recipe(run).task()
+    query = Query(id="question", query=question, choices=choices)
+    try:
+        task.check(query)
+    except ValueError as error:
+        raise InputError(f"this run's task cannot use the question: {error}") from error
+    student = student_of(run, Progress(quiet=True))
+    [made] = student.answer(adapter_of(run, name), [(query.id, task.student_messages(query))])
+    return Answer(
+        stage=name,
+        text=made.text,
+        label=task.read(made.text, query).label,
+        output_tokens=made.tokens,
+        seconds=made.seconds,
+    )

@@ -1,0 +1,222 @@
+"""From a config file to a finished run folder, or to a plan of one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from twt_core import pipeline, sampling
+from twt_core.asking import Desk
+from twt_core.config import RunConfig, config_difference, load_config
+from twt_core.data import Data, read_data
+from twt_core.errors import InputError
+from twt_core.ledger import Ledger
+from twt_core.models import find_model
+from twt_core.progress import Progress
+from twt_core.recipe import RECIPE, Recipe
+from twt_core.records import Request
+from twt_core.run import Plan, Run, open_run, write_whole
+from twt_core.student.student import Student
+from twt_core.summary import SUMMARY, Summary, summarise
+
+QUERIES = "queries.jsonl"
+LEDGER = "ledger.sqlite"
+MODELS = ".models"
+
+
+class Prepared(NamedTuple):
+    """A config whose every input was read and checked."""
+
+    config: RunConfig
+    data: Data
+    path: Path
+
+
+class PlannedCalls(BaseModel):
+    """Teacher calls that a run would make. Prices are worst cases in US dollars; None where one is not known."""
+
+    teacher: str
+    answers: int
+    rewrites_at_most: int
+    worst_case_usd: float | None
+
+
+class PlannedStep(BaseModel):
+    """One step, and whether it is on disk."""
+
+    step: str
+    cached: bool
+
+
+class PlanSummary(BaseModel):
+    """What `twt run` would do now."""
+
+    name: str
+    run: str
+    steps: list[PlannedStep]
+    calls: list[PlannedCalls]
+    teacher_calls_at_most: int
+    worst_case_usd: float | None
+    budget_usd: float | None
+
+
+def prepare(config_path: Path, overrides: Sequence[str], runs_dir: Path, name: str | None) -> Prepared:
+    """Read and check a config and its data.
+
+    Raises:
+        InputError: anything wrong with them.
+    """
+    config = load_config(config_path, overrides)
+    find_model(config.student.model)
+    if name is not None and (not name or Path(name).name != name or name.startswith(".")):
+        raise InputError(f"--name {name}: give a plain folder name")
+    return Prepared(config, read_data(config), runs_dir / (name or config.name))
+
+
+def run(
+    config_path: Path,
+    overrides: Sequence[str] = (),
+    runs_dir: Path = Path("runs"),
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Do, or go on with, a run: everything that is not yet on disk. What `twt run` calls.
+
+    Args:
+        config_path: the config file.
+        overrides: ``KEY=VALUE`` texts, as `--set` takes them.
+        runs_dir: the project's folder of runs, with the ledger that they share.
+        name: the run folder's name; the config's by default.
+        progress: told how the work goes.
+
+    Raises:
+        InputError: bad input, found before any teacher is asked.
+        BudgetExceeded: the budget would be passed; the same call goes on once it is raised.
+        TwtError: the work failed.
+    """
+    progress = progress or Progress()
+    prepared = prepare(config_path, overrides, runs_dir, name)
+    with open_run(prepared.path, progress) as folder, closing(Ledger(runs_dir / LEDGER)) as ledger:
+        desk = _desk(prepared, ledger, progress)
+        _check_prices(prepared, desk)
+        desk.preflight(prepared.data.queries)
+        _note_config(prepared, progress)
+        return _finish(prepared, folder, ledger, desk, runs_dir, progress)
+
+
+def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_dir: Path, progress: Progress) -> Summary:
+    config, data, path = prepared
+    student = Student(config.student, runs_dir / MODELS, config.seed, progress)
+    folder.whole = desk.nothing_to_retry
+    outcome = pipeline.follow(config, data, folder, desk, student)
+    folder.finish()
+    if not folder.made and (known := _known_summary(path)) is not None:
+        progress.say("nothing to do: every step is on disk")
+        return known
+    summary = summarise(config, data, outcome, ledger, path.name)
+    write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def _known_summary(path: Path) -> Summary | None:
+    try:
+        return Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _desk(prepared: Prepared, ledger: Ledger, progress: Progress) -> Desk:
+    config = prepared.config
+    return Desk(ledger, config.teachers, prepared.path.name, config.budget_usd, progress)
+
+
+def _answers(prepared: Prepared) -> list[Request]:
+    return sampling.requests_for(prepared.data.queries, prepared.config.teachers, prepared.config.task_evaluator)
+
+
+def _check_prices(prepared: Prepared, desk: Desk) -> None:
+    if prepared.config.budget_usd is None:
+        return
+    for teacher in prepared.config.teachers:
+        first = next(request for request in _answers(prepared) if request.teacher == teacher.name)
+        if desk.worst_case_usd([first]) is None:
+            raise InputError(
+                f"budget_usd: the price of teacher {teacher.name!r} is not known, so no budget can be kept. "
+                "Give the teacher its prices (0 for a server of your own), or set budget_usd: null"
+            )
+
+
+def _note_config(prepared: Prepared, progress: Progress) -> None:
+    """Say what changed since the folder's last run; refuse a folder of another config."""
+    config, _, path = prepared
+    now = Recipe.of(config)
+    file = path / RECIPE
+    if file.exists():
+        before = Recipe.model_validate_json(file.read_text(encoding="utf-8"))
+        difference = config_difference(before.identity, now.identity)
+        if before.identity.get("name") != config.name:
+            raise InputError(
+                f"{path}: made by another config. It differs in:\n  " + "\n  ".join(difference)
+                + "\nGive another --name, or remove the folder"
+            )  # fmt: skip
+        if difference:
+            progress.say("changed since this folder's last run:\n  " + "\n  ".join(difference))
+    write_whole(path / QUERIES, "".join(q.unlabeled().model_dump_json() + "\n" for q in prepared.data.queries))
+    write_whole(file, now.model_dump_json(indent=2) + "\n")
+
+
+def plan(
+    config_path: Path, overrides: Sequence[str] = (), runs_dir: Path = Path("runs"), name: str | None = None
+) -> PlanSummary:
+    """What a run would do now, having changed nothing. What `twt plan` calls.
+
+    Raises:
+        InputError: anything wrong with the config or its data.
+    """
+    progress = Progress(quiet=True)
+    prepared = prepare(config_path, overrides, runs_dir, name)
+    steps = Plan(prepared.path)
+    with closing(Ledger(runs_dir / LEDGER)) as ledger:
+        desk = _desk(prepared, ledger, progress)
+        student = Student(prepared.config.student, runs_dir / MODELS, prepared.config.seed, progress)
+        pipeline.follow(prepared.config, prepared.data, steps, desk, student)
+        calls = _planned_calls(prepared, steps, desk)
+    prices = [row.worst_case_usd for row in calls]
+    return PlanSummary(
+        name=prepared.config.name,
+        run=str(prepared.path),
+        steps=[PlannedStep(step=step, cached=done) for step, done in steps.steps],
+        calls=calls,
+        teacher_calls_at_most=sum(row.answers + row.rewrites_at_most for row in calls),
+        worst_case_usd=None if None in prices else round(math.fsum(p for p in prices if p is not None), 6),
+        budget_usd=prepared.config.budget_usd,
+    )
+
+
+def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedCalls]:
+    """Answers are counted exactly; of rewrites, at most one for each query, teacher and compressed stage."""
+    config = prepared.config
+    done = dict(steps.steps)
+    answers = [] if done["annotations"] else desk.to_ask(_answers(prepared))
+    compressed = [stage for stage in config.stage_scheduler.stages() if stage.rationale == "compressed"]
+    rounds = sum(not done[f"{stage.name}-traces"] for stage in compressed) if config.compressor.asks_teachers else 0
+    planned = []
+    for teacher in config.teachers:
+        own = [request for request in answers if request.teacher == teacher.name]
+        rewrites = [r for r in _answers(prepared) if r.teacher == teacher.name] * rounds
+        # A rewrite's prompt holds the answer, too: twice the price of the answer's call bounds it.
+        prices = [desk.worst_case_usd(own), desk.worst_case_usd([*rewrites, *rewrites])]
+        planned.append(
+            PlannedCalls(
+                teacher=teacher.name,
+                answers=len(own),
+                rewrites_at_most=len(rewrites),
+                worst_case_usd=None if None in prices else math.fsum(p for p in prices if p is not None),
+            )
+        )
+    return planned

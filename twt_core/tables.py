@@ -1,0 +1,141 @@
+"""What the command line prints, as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from twt_core.finished import Status
+from twt_core.listing import Listed, Listing
+from twt_core.metrics import StageScore
+from twt_core.session import PlanSummary
+from twt_core.summary import Summary
+
+_NARROWEST = 100
+
+
+def _console() -> Console:
+    # Off a terminal rich assumes 80 columns, which breaks sentences in the middle for whoever greps them.
+    console = Console(highlight=False, soft_wrap=True)
+    return (
+        console
+        if console.is_terminal
+        else Console(highlight=False, soft_wrap=True, width=max(_NARROWEST, console.width))
+    )
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=column != "meaning")
+    return table
+
+
+def stage_table(stages: list[StageScore], recommended: str) -> Table:
+    """One row a stage; the recommended one is marked."""
+    figures = ("accuracy", "95 % interval", "output tokens", "seconds per answer")
+    table = _table("stage", *figures, "", right=figures)
+    for stage in stages:
+        low, high = stage.accuracy_ci
+        table.add_row(
+            stage.name,
+            f"{stage.accuracy:.1%}",
+            f"{low:.1%} to {high:.1%}",
+            f"{stage.mean_output_tokens:.1f}",
+            f"{stage.seconds_per_answer:.2f}",
+            "recommended" if stage.name == recommended else "",
+        )
+    return table
+
+
+def print_summary(summary: Summary, folder: Path) -> None:
+    """The result of a run."""
+    console = _console()
+    counts = summary.annotations
+    rejected = ", ".join(f"{n} {reason}" for reason, n in counts.rejected.items()) or "none"
+    failed = ", ".join(f"{n} {cause}" for cause, n in counts.failed_by_cause.items())
+    console.print(stage_table(summary.stages, summary.recommended_stage))
+    console.print()
+    console.print(Text(f"recommended: {summary.recommended_stage}. {summary.recommended_because}"))
+    console.print(
+        Text(
+            f"annotations: {counts.queries} queries, {counts.asked} asked = {counts.kept} kept "
+            f"+ {sum(counts.rejected.values())} rejected ({rejected}) + {counts.failed} failed"
+            f"{f' ({failed})' if failed else ''}; {counts.selected} selected"
+        )
+    )
+    console.print(Text(f"teacher calls: {summary.teacher_calls}, ${summary.cost_usd:.4f}"))
+    if summary.maybe_billed:
+        console.print(Text(f"maybe billed, under way when a process ended: {len(summary.maybe_billed)} calls"))
+    console.print(Text(f"all numbers: {folder}/summary.json"))
+    console.print(Text(f'ask it: twt answer {folder} "..."'))
+
+
+def print_plan(plan: PlanSummary) -> None:
+    """What a run would do."""
+    console = _console()
+    steps = _table("step", "")
+    for step in plan.steps:
+        steps.add_row(step.step, "on disk" if step.cached else "to do")
+    console.print(steps)
+    console.print()
+    figures = ("answers", "rewrites at most", "worst case")
+    calls = _table("teacher", *figures, right=figures)
+    for row in plan.calls:
+        calls.add_row(row.teacher, str(row.answers), str(row.rewrites_at_most), _price(row.worst_case_usd))
+    console.print(calls)
+    console.print()
+    budget = "no budget" if plan.budget_usd is None else f"budget ${plan.budget_usd:.2f}"
+    console.print(
+        Text(f"at most {plan.teacher_calls_at_most} teacher calls, worst case {_price(plan.worst_case_usd)}, {budget}")
+    )
+
+
+def _price(usd: float | None) -> str:
+    return "price not known" if usd is None else f"${usd:.4f}"
+
+
+def print_status(status: Status, folder: Path) -> None:
+    """How far a run is."""
+    console = _console()
+    steps = _table("step", "seconds", right=("seconds",))
+    for step in status.steps:
+        steps.add_row(step.step, "not whole" if step.seconds is None else f"{step.seconds:.1f}")
+    console.print(steps)
+    console.print()
+    if status.summary is None:
+        console.print(Text("not finished: the `twt run` that began it goes on from here"))
+    else:
+        print_summary(status.summary, folder)
+
+
+def print_components(listing: Listing, *, with_options: bool) -> None:
+    """What is installed."""
+    console = _console()
+    if with_options:
+        for component in listing.components:
+            _print_component(console, component)
+        return
+    table = _table("kind", "name", "distribution", "meaning")
+    for component in listing.components:
+        table.add_row(
+            component.kind,
+            component.name,
+            component.distribution,
+            Text(component.doc.split("\n\n")[0].replace("\n", " ")),
+        )
+    console.print(table, soft_wrap=False)
+    for broken in listing.broken:
+        console.print(Text(f"could not be imported: {broken}"))
+
+
+def _print_component(console: Console, component: Listed) -> None:
+    console.print(Text(f"{component.kind} {component.name} ({component.distribution})\n\n{component.doc}\n"))
+    table = _table("option", "type", "default", "meaning")
+    for option in component.options:
+        default = "(required)" if option.required else str(option.default if option.default is not None else "null")
+        table.add_row(option.name, Text(option.type), Text(default), Text(option.doc))
+    console.print(table, soft_wrap=False)
