@@ -104,7 +104,7 @@ class ConfidenceScorer(Component):
 
     @abstractmethod
     def score(self, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
-        """One confidence per annotation, in order. None: nothing usable to score by; the annotation counts as failed."""
+        """One confidence per annotation, in order. None: nothing to score by; the annotation counts as failed."""
 
 
 class QualityFilter(Component):
@@ -114,7 +114,7 @@ class QualityFilter(Component):
 
     @abstractmethod
     def judge(self, annotations: Sequence[Annotation]) -> list[str | None]:
-        """One verdict per annotation, in order: None keeps it, a text rejects it and is the reason it is counted under."""
+        """One verdict per annotation, in order: None keeps it, a text rejects it and is the counted reason."""
 
 
 class DiversitySelector(Component):
@@ -138,7 +138,7 @@ class Compressor(Component):
 
     @abstractmethod
     def compress(self, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
-        """One rewrite per draft, in order. A rewrite that lost the answer or is no shorter is not used by the engine."""
+        """One rewrite per draft, in order. The engine uses none that lost the answer or is no shorter."""
 
 
 class StageScheduler(Component):

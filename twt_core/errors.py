@@ -30,7 +30,7 @@ class TeacherError(TwtError):
 
     Args:
         message: what happened, without secrets.
-        permanent: asking again would give the same (a refusal, a missing recording); else the next `twt run` asks again.
+        permanent: asking again would give the same (a missing recording); else the next `twt run` asks again.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:

@@ -1,7 +1,8 @@
 """The contract with plugins: seven hooks, each called once with a function to register classes with.
 
-A distribution joins by an entry point in the group ``twt`` that names a module or object with ``@hookimpl`` functions of
-these names. Each registers any number of classes; components of one kind stand side by side and a config picks by name.
+A distribution joins by an entry point in the group ``twt`` that names a module or object with ``@hookimpl`` functions
+of these names. Each registers any number of classes; components of one kind stand side by side, and a config picks by
+name.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 class Register(Protocol):
     """Registers one component class under a name, unique within its kind."""
 
-    def __call__(self, name: str, cls: type[Component]) -> None: ...
+    def __call__(self, name: str, cls: type[Component]) -> None:
+        """Register `cls`, a component of the hook's kind, as `name`."""
 
 
 @hookspec

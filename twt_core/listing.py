@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import cast
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -95,29 +97,30 @@ def _option(name: str, field: FieldInfo) -> Option:
 
 
 def type_name(field: FieldInfo) -> str:
-    """A field's type as a user reads it: ``float``, ``path or null``, ``"refuse" or "fail"``."""
+    """A field's type as a user reads it: ``number``, ``path or null``, ``"refuse" or "fail"``."""
     return _type_name(field.annotation)
 
 
-def _type_name(annotation: object) -> str:
-    from types import NoneType, UnionType
-    from typing import Annotated, Literal, Union, get_args, get_origin
+_PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", NoneType: "null"}
 
+
+def _type_name(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type_name(arguments[0])
-    if origin in (Union, UnionType):
-        return " or ".join(_type_name(a) for a in arguments)
     if origin is Literal:
-        return " or ".join(f'"{a}"' for a in arguments)
-    if origin in (tuple, list):
-        return f"list of {_type_name(arguments[0])}"
+        return " or ".join(f'"{value}"' for value in arguments)
+    inner = [_type_name(argument) for argument in arguments if argument is not Ellipsis]
+    if origin is None:
+        return _plain_name(annotation)
+    if origin in (Union, UnionType):
+        return " or ".join(inner)
     if origin is dict:
-        return f"{_type_name(arguments[0])} to {_type_name(arguments[1])}"
-    if annotation is NoneType:
-        return "null"
-    names = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Path": "path"}
-    name = getattr(annotation, "__name__", str(annotation))
-    if isinstance(annotation, type) and issubclass(annotation, Component) and annotation.kind:
+        return f"{inner[0]} to {inner[1]}"
+    return f"list of {inner[0]}" if origin in (tuple, list) else inner[0]
+
+
+def _plain_name(annotation: object) -> str:
+    if not isinstance(annotation, type):
+        return str(annotation)
+    if issubclass(annotation, Component) and annotation.kind:
         return annotation.kind
-    return names.get(name, name)
+    return _PLAIN.get(annotation, annotation.__name__)

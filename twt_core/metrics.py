@@ -86,7 +86,9 @@ def _why(chosen: StageScore, best: StageScore, p_value: float, measured_on: str)
     where = f"on the {chosen.questions} questions of {measured_on}"
     tokens = f"{chosen.mean_output_tokens:.1f} output tokens"
     if chosen.name == best.name:
-        return f"{chosen.name} is the most accurate {where} ({chosen.accuracy:.1%} at {tokens}), and none terser is as good."
+        return (
+            f"{chosen.name} is the most accurate {where} ({chosen.accuracy:.1%} at {tokens}); no terser one is as good."
+        )
     return (
         f"{chosen.name} is the tersest ({tokens}) whose accuracy {where} ({chosen.accuracy:.1%}) is not significantly "
         f"below that of the best, {best.name} ({best.accuracy:.1%} at {best.mean_output_tokens:.1f}; "

@@ -95,7 +95,7 @@ def registry() -> Registry:
         distribution = _distribution(entry_point)
         try:
             plugin = entry_point.load()
-        except (Exception, SystemExit) as error:  # whatever import runs is the plugin's: none of it may end ours
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # what an import runs is the plugin's own
             found.broken.append(f"{distribution} ({entry_point.value}): {type(error).__name__}: {error}")
             continue
         join(found, plugin, distribution)

@@ -121,12 +121,22 @@ class Run:
         self.seen.append(name)
         path = step_path(self.path, len(self.seen), name)
         fingerprint = step_fingerprint(name, inputs, settings)
-        found = current_manifest(path, fingerprint)
+        found = self._found(path, name, fingerprint)
         if found is not None and found.whole:
             self.progress.say(f"{path.name}: on disk")
             return Artifact(path, found.digest())
         self.progress.say(f"{path.name}: working")
         return Artifact(path, self._make(path, name, fingerprint, make).digest())
+
+    def _found(self, path: Path, name: str, fingerprint: str) -> Manifest | None:
+        """The step's manifest. A step that had another number in an earlier config is moved to where it belongs."""
+        there = find_step(self.path, path, name, fingerprint)
+        if there is None:
+            return None
+        if there[0] != path:
+            shutil.rmtree(path, ignore_errors=True)
+            there[0].rename(path)
+        return there[1]
 
     def _make(self, path: Path, name: str, fingerprint: str, make: Callable[[Path], None]) -> Manifest:
         began = time.perf_counter()
@@ -174,10 +184,10 @@ class Plan:
         """The step's folder, if it is whole and current."""
         path = step_path(self.path, len(self.steps) + 1, name)
         known = all(artifact.digest is not None for artifact in inputs)
-        found = current_manifest(path, step_fingerprint(name, inputs, settings)) if known else None
-        done = found is not None and found.whole
+        there = find_step(self.path, path, name, step_fingerprint(name, inputs, settings)) if known else None
+        done = there is not None and there[1].whole
         self.steps.append((name, done))
-        return Artifact(path, found.digest() if found is not None and done else None)
+        return Artifact(path, there[1].digest() if there is not None and done else None)
 
 
 def step_path(run: Path, number: int, name: str) -> Path:
@@ -196,6 +206,14 @@ def step_fingerprint(name: str, inputs: Sequence[Artifact], settings: Sequence[S
             "engine": engine_version(),
         }
     )
+
+
+def find_step(run: Path, path: Path, name: str, fingerprint: str) -> tuple[Path, Manifest] | None:
+    """Where a whole step with this fingerprint is, and its manifest: at `path`, or under another number."""
+    for place in [path, *sorted(run.glob(f"[0-9][0-9]-{name}"))]:
+        if (manifest := current_manifest(place, fingerprint)) is not None:
+            return place, manifest
+    return None
 
 
 def current_manifest(path: Path, fingerprint: str) -> Manifest | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from twt_core import contract
 from twt_core.asking import Desk
 from twt_core.components import ConfidenceScorer, DiversitySelector, QualityFilter, TaskEvaluator, Teacher
+from twt_core.errors import TwtError
 from twt_core.records import Annotation, Completion, Failed, Query, Request
 
 
@@ -78,5 +80,11 @@ def keep(annotations: Sequence[Annotation], quality_filter: QualityFilter) -> li
 def select(annotations: Sequence[Annotation], selector: DiversitySelector) -> list[Annotation]:
     """G: the chosen ones among the kept, ordered as they came."""
     pool = [a for a in annotations if a.failure is None and a.rejection is None]
+    if not pool:
+        why = Counter(a.failure or a.rejection for a in annotations).most_common(3)
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in why)
+        raise TwtError(
+            f"no annotation was kept, so there is nothing to learn from: {reasons}. Change the quality filter"
+        )
     chosen = {(a.query_id, a.teacher, a.text) for a in contract.select(selector, pool)}
     return [a for a in pool if (a.query_id, a.teacher, a.text) in chosen]

@@ -115,19 +115,11 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     folder.whole = desk.nothing_to_retry
     outcome = pipeline.follow(config, data, folder, desk, student)
     folder.finish()
-    if not folder.made and (known := _known_summary(path)) is not None:
+    if not folder.made:
         progress.say("nothing to do: every step is on disk")
-        return known
     summary = summarise(config, data, outcome, ledger, path.name)
     write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     return summary
-
-
-def _known_summary(path: Path) -> Summary | None:
-    try:
-        return Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _desk(prepared: Prepared, ledger: Ledger, progress: Progress) -> Desk:
@@ -143,8 +135,8 @@ def _check_prices(prepared: Prepared, desk: Desk) -> None:
     if prepared.config.budget_usd is None:
         return
     for teacher in prepared.config.teachers:
-        first = next(request for request in _answers(prepared) if request.teacher == teacher.name)
-        if desk.worst_case_usd([first]) is None:
+        first = sampling.requests_for(prepared.data.queries[:1], [teacher], prepared.config.task_evaluator)
+        if desk.worst_case_usd(first) is None:
             raise InputError(
                 f"budget_usd: the price of teacher {teacher.name!r} is not known, so no budget can be kept. "
                 "Give the teacher its prices (0 for a server of your own), or set budget_usd: null"
@@ -181,7 +173,8 @@ def plan(
     progress = Progress(quiet=True)
     prepared = prepare(config_path, overrides, runs_dir, name)
     steps = Plan(prepared.path)
-    with closing(Ledger(runs_dir / LEDGER)) as ledger:
+    ledger_file = runs_dir / LEDGER
+    with closing(Ledger(ledger_file if ledger_file.exists() else Path(":memory:"))) as ledger:
         desk = _desk(prepared, ledger, progress)
         student = Student(prepared.config.student, runs_dir / MODELS, prepared.config.seed, progress)
         pipeline.follow(prepared.config, prepared.data, steps, desk, student)

@@ -1,6 +1,6 @@
 """Write the quickstart's problems: ``queries.jsonl`` (to distil from) and ``test.jsonl`` (to measure with).
 
-Ten families of everyday reasoning, made from a seed and from nothing else, so the files can be made again byte for byte.
+Ten families of everyday reasoning, made from a seed alone, so the files can be made again byte for byte.
 The two sets share no problem, and the families take turns, so that any prefix of a file holds all of them.
 
     python examples/quickstart/make_problems.py
@@ -121,7 +121,8 @@ def kinship(random: Random) -> Problem:
                 "grandfather",
             ),
             (
-                f"{woman} is the mother of {man}. {man} is the father of {other_woman}. What is {woman} to {other_woman}?",
+                f"{woman} is the mother of {man}. {man} is the father of {other_woman}. "
+                f"What is {woman} to {other_woman}?",
                 "grandmother",
             ),
             (

@@ -1,11 +1,11 @@
 """Record real models' answers and rewrites for the quickstart, over an OpenAI-compatible server.
 
-Each model is a GGUF file, served on loopback by ``xllamacpp`` (``pip install xllamacpp``) in this process and asked over
-HTTP. Every reply is appended to a work file at once: stop the script when you like, and the same command goes on where
-it stopped. ``recordings.jsonl.gz`` is written anew at the end.
+Each model is a GGUF file, served on loopback by ``xllamacpp`` (``pip install xllamacpp``) in this process and asked
+over HTTP. Every reply is appended to a work file at once: stop the script when you like, and the same command goes on
+where it stopped. ``recordings.jsonl.gz`` is written anew at the end.
 
     python examples/quickstart/record.py answers  --model qwen2.5-coder-1.5b=/models/qwen.gguf
-    twt run examples/quickstart/quickstart.yaml --runs-dir runs      # until the student has answered the queries
+    twt run examples/quickstart/quickstart.yaml --runs-dir runs      # until the student has answered
     python examples/quickstart/record.py rewrites --model qwen2.5-coder-1.5b=/models/qwen.gguf --run runs/quickstart
 """
 
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("purpose", choices=["answers", "rewrites"])
     parser.add_argument("--model", action="append", required=True, metavar="NAME=GGUF", help="may be given again")
     parser.add_argument("--run", type=Path, help="for rewrites: the run folder with the student's answers")
-    parser.add_argument("--threads", type=int, default=2, help="as many as there are idle cores (2): a waiting one spins")
+    parser.add_argument("--threads", type=int, default=2, help="idle cores (2): a waiting thread spins")
     parser.add_argument("--work", type=Path, default=HERE / "recordings.work.jsonl")
     arguments = parser.parse_args()
     if arguments.purpose == "rewrites" and arguments.run is None:

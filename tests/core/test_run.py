@@ -132,6 +132,23 @@ def test_steps_that_are_no_longer_part_are_removed(pipeline):
     assert sorted(p.name for p in pipeline.path.iterdir() if p.is_dir()) == ["01-one", "02-two", "notes"]
 
 
+def test_a_step_that_gets_another_number_is_moved_and_not_made_again(pipeline):
+    pipeline.go()
+    with open_run(pipeline.path, QUIET) as run:
+        one = run.rows("one", Query, [], [["a"]], lambda: pytest.fail("made again"))
+        run.rows("between", Query, [], [], lambda: rows("b"))
+        two = run.rows("two", Query, [one], [Options()], lambda: pytest.fail("made again"))
+        assert two.read() == rows("a")
+        run.finish()
+    assert [p.name for p in sorted(pipeline.path.glob("[0-9]*"))] == ["01-one", "02-between", "03-two"]
+    plan = Plan(pipeline.path)
+    pipeline.go(steps=plan)
+    assert plan.steps == [("one", True), ("two", True)]
+    pipeline.go()
+    assert pipeline.made == []
+    assert [p.name for p in sorted(pipeline.path.glob("[0-9]*"))] == ["01-one", "02-two"]
+
+
 def test_a_folder_step_lists_every_file(tmp_path):
     def fill(folder):
         (folder / "deep").mkdir()

@@ -9,9 +9,10 @@ from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Stage
+from twt_core.student import loading
 from twt_core.student.encoding import Target
 from twt_core.student.generation import generate
-from twt_core.student.loading import device_of, half_precision, load_tokenizer
+from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
 from twt_core.student.training import train_stage
 
 PROMPTS = [(f"q{n}", [Message("user", f"What is {n} plus {n}?{' Again?' * n}")]) for n in (3, 0, 5, 1, 4)]
@@ -37,9 +38,18 @@ def taught(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def various(model, tmp_path_factory):
-    """An adapter that answers each prompt in its own way."""
-    return teach(model, tmp_path_factory.mktemp("various"), ["ann", "ben slowly", "The answer is: 7", "cai", "Score"])
+def lively(model, tmp_path_factory):
+    """The tiny model with larger weights: what it writes depends on all of the prompt."""
+    import torch
+
+    network = load_model(model, torch.float32, "cpu")
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(8 if weight.dim() > 1 else 1)
+    folder = tmp_path_factory.mktemp("lively")
+    network.save_pretrained(folder)
+    load_tokenizer(model).save_pretrained(folder)
+    return folder
 
 
 def texts(model, adapter=None, prompts=PROMPTS, seed=0, **options):
@@ -66,9 +76,9 @@ def test_one_text_a_prompt_in_their_order(model, taught):
 
 
 @pytest.mark.parametrize("size", [2, 5])
-def test_padding_changes_nothing(model, various, size):
-    alone = texts(model, various, generation_batch_size=1)
-    together = texts(model, various, generation_batch_size=size)
+def test_padding_changes_nothing(lively, size):
+    alone = texts(lively, generation_batch_size=1)
+    together = texts(lively, generation_batch_size=size)
     assert [(row.text, row.tokens) for row in together] == [(row.text, row.tokens) for row in alone]
     assert len({row.text for row in alone}) > 2  # else this would prove nothing
 
@@ -83,11 +93,21 @@ def test_no_prompts_no_texts(model):
     assert texts(model, prompts=[]) == []
 
 
-def test_what_this_machine_lacks_is_refused():
+def test_bf16_where_the_cpu_has_it(monkeypatch):
     import torch
 
+    monkeypatch.setattr(loading, "_cpu_has_bf16", lambda: True)
     assert half_precision(settings(precision="auto", device="cpu")) == torch.bfloat16
-    assert half_precision(settings(device="cpu")) == torch.float32
+    assert half_precision(settings(precision="fp32", device="cpu")) == torch.float32
+    monkeypatch.setattr(loading, "_cpu_has_bf16", lambda: False)
+    assert half_precision(settings(precision="auto", device="cpu")) == torch.float32
+    with pytest.raises(InputError, match="the cpu here has no bf16 instructions"):
+        half_precision(settings(precision="bf16", device="cpu"))
+
+
+def test_a_device_that_is_not_there_is_refused():
+    import torch
+
     for device, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
         if there:
             assert device_of(settings(device=device)) == device

@@ -67,7 +67,7 @@ def test_a_stage_overrides_epochs_and_learning_rate(train):
 
 def test_what_is_saved_is_an_adapter_and_nothing_else(train):
     folder = train("a", lora={"r": 3, "alpha": 6, "target_modules": ["q_proj"]})
-    assert {path.name for path in folder.iterdir()} <= {WEIGHTS, "adapter_config.json", "README.md"}
+    assert {path.name for path in folder.iterdir()} == {WEIGHTS, "adapter_config.json"}
     weights = load_file(folder / WEIGHTS)
     assert all("q_proj" in name for name in weights)
     assert {tensor.shape[0] for name, tensor in weights.items() if "lora_A" in name} == {3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_WEIGHTS_READY = "model.safetensors"
-
 
 def hush() -> None:
     """Keep the libraries' own bars and deprecation notes out of the run's progress; their errors still show."""
@@ -23,8 +22,8 @@ def hush() -> None:
 
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
@@ -53,7 +52,7 @@ def half_precision(student: StudentConfig) -> torch.dtype:
     import torch
 
     device = device_of(student)
-    able = device == "cpu" and _cpu_has_bf16() or device == "cuda" and torch.cuda.is_bf16_supported()
+    able = (device == "cpu" and _cpu_has_bf16()) or (device == "cuda" and torch.cuda.is_bf16_supported())
     if student.precision == "bf16" and not able:
         raise InputError(f'student.precision: the {device} here has no bf16 instructions; use "auto" or "fp32"')
     return torch.bfloat16 if able and student.precision != "fp32" else torch.float32
@@ -79,7 +78,7 @@ def ready_base(model: str, cache: Path) -> Path | str:
     if isinstance(found, str) or found.suffix != ".gguf":
         return found
     target = cache / model_identity(model)
-    if not (target / _WEIGHTS_READY).exists():
+    if not target.exists():
         _dequantise(found, target)
     return target
 
@@ -95,11 +94,13 @@ def _dequantise(gguf: Path, target: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **options
     )
-    target.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(target)
-    model.save_pretrained(target)  # writes the weights last but one; config.json and tokenizer are there by then
-    if not (target / _WEIGHTS_READY).exists():
-        raise InputError(f"{gguf}: de-quantised into several shards, which is not supported; use a model folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+        # Renamed when it is whole: a killed conversion leaves nothing that could be taken for a model.
+        Path(folder).rename(target)
+        Path(folder).mkdir()
 
 
 def load_tokenizer(base: Path | str) -> PreTrainedTokenizerBase:

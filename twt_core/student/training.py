@@ -6,6 +6,7 @@ edge and the model's `logits_to_keep` scores only those: two to three times as f
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,20 @@ def train_stage(  # what a stage is: its start, its data, its settings, its plac
         result = trainer.train()
     if not math.isfinite(result.training_loss):
         raise TwtError(f"stage {stage.name}: the loss became {result.training_loss}. Lower student.learning_rate")
+    # Not the path it was loaded from, which would make the bytes differ from place to place.
+    model.peft_config["default"].base_model_name_or_path = student.model
     model.save_pretrained(out)
+    _make_repeatable(out)
+
+
+def _make_repeatable(adapter: Path) -> None:
+    # peft writes the names of the modules from a set, in another order each time, and an empty model card.
+    config = adapter / "adapter_config.json"
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    if isinstance(settings["target_modules"], list):
+        settings["target_modules"].sort()
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (adapter / "README.md").unlink(missing_ok=True)
 
 
 def _fitting(rows: list[tuple[str, Encoded]], max_length: int, progress: Progress) -> list[Encoded]:

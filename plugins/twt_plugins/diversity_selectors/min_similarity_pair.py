@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class MinSimilarityPair(DiversitySelector):
     """The pair (p*, q*) of lowest cosine similarity between rationale embeddings (section 3.1.2, eq. 2-3).
 
-    Applies to queries with kept annotations of three or more teachers, and only to pairs of two distinct teachers; with
-    fewer teachers all are kept. Of equal pairs the first in teacher order is taken. A pair may disagree on the label; it
-    is kept then, as in the paper.
+    Applies to queries with kept annotations of three or more teachers, and only to pairs of two distinct teachers;
+    with fewer teachers all are kept. Of equal pairs the first in teacher order is taken. A pair may disagree on the
+    label; it is kept then, as in the paper.
     """
 
     embedder: str = Field(
         default="sentence-transformers/all-mpnet-base-v2",
-        description="Sentence embedder: a folder, a hub id, or package:NAME/PATH for one that an installed package carries.",
+        description="Sentence embedder: a folder, a hub id, or package:NAME/PATH inside an installed package.",
     )
     batch_size: int = Field(default=32, ge=1, description="Rationales embedded at once.")
     not_identity = frozenset({"batch_size"})
