@@ -23,14 +23,14 @@ os.environ.update(
 for _name in [name for name in os.environ if name.endswith("_API_KEY")]:
     del os.environ[_name]
 
-import project
-import pytest
-import tiny_model
-from scripted_server import ScriptedServer
+import project  # noqa: E402
+import pytest  # noqa: E402
+import tiny_model  # noqa: E402
+from scripted_server import ScriptedServer  # noqa: E402
 
-from twt_core import cli, plugins, session
-from twt_core.progress import Progress
-from twt_core.summary import Summary
+from twt_core import cli, plugins, session  # noqa: E402
+from twt_core.progress import Progress  # noqa: E402
+from twt_core.summary import Summary  # noqa: E402
 
 
 class Finished(NamedTuple):
@@ -122,8 +122,10 @@ def example_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("site")
     source = shutil.copytree(Path(__file__).parent / "example_plugin", root / "source")
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-        + ["--disable-pip-version-check", "--target", str(root / "packages"), str(source)],
+        [
+            sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index",
+            "--disable-pip-version-check", "--target", str(root / "packages"), str(source),
+        ],
         check=True,
-    )
+    )  # fmt: skip
     return root / "packages"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twt_core.records import Annotation, Prediction, Query, Request
 from twt_core.prompts import Message
+from twt_core.records import Annotation, Prediction, Query, Request
 
 QUERY = Query(id="q1", query="What is 3 plus 4?", answer="7")
 
@@ -16,7 +16,8 @@ def annotation(query_id: str = "q1", teacher: str = "ann", **more: Any) -> Annot
     return Annotation(
         **{
             "query_id": query_id, "teacher": teacher, "text": f"Thinking: {rationale}\nThe answer is: 7\nScore: 0.97",
-            "rationale": rationale, "label": "7", "score": 0.97, "confidence": 0.97, "logprobs": (("a", -0.1), ("b", -0.3)),
+            "rationale": rationale, "label": "7", "score": 0.97, "confidence": 0.97,
+            "logprobs": (("a", -0.1), ("b", -0.3)),
             **more,
         }
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -91,10 +92,8 @@ class ScriptedServer:
                 pass
 
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(ConnectionError):  # the process that asked was killed
                     super().handle()
-                except ConnectionError:  # the process that asked was killed
-                    pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -184,7 +184,16 @@ def test_a_scheduler_schedules(entry, make):
     assert {stage.rationale for stage in stages} <= {"full", "compressed", "none"}
 
 
-TEXTS = ["", "Thinking: a\nThe answer is: B\nScore: 0.9", "The answer is:", "\x00", "Score: NaN", "{{", "7" * 50_000, "\ud83d"]
+TEXTS = [
+    "",
+    "Thinking: a\nThe answer is: B\nScore: 0.9",
+    "The answer is:",
+    "\x00",
+    "Score: NaN",
+    "{{",
+    "7" * 50_000,
+    "\ud83d",
+]
 
 
 @of_kind("task_evaluator")

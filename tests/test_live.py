@@ -100,8 +100,8 @@ def test_a_key_is_in_no_file_and_no_output(live, server, monkeypatch, twt):
     server.script = lambda body: (
         fault(401, f"Incorrect API key: {CANARY}") if body["model"] == "ben" and asks_for(body, 2) else well(body)
     )
-    said = twt("run", live, "--runs-dir", live.parent / "runs", "--set", QUICK, "--set", "teachers.0.api_key_env=MY_KEY",
-               "--set", "teachers.1.api_key_env=MY_KEY")  # fmt: skip
+    said = twt("run", live, "--runs-dir", live.parent / "runs", "--set", QUICK,
+               "--set", "teachers.0.api_key_env=MY_KEY", "--set", "teachers.1.api_key_env=MY_KEY")  # fmt: skip
     assert said.code == 0
     assert f"Bearer {CANARY}" in server.keys
     assert "AuthenticationError" in said.out
@@ -110,7 +110,9 @@ def test_a_key_is_in_no_file_and_no_output(live, server, monkeypatch, twt):
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
 
 
-PRICED = [f"teachers.{n}.{side}_usd_per_million={price}" for n in (0, 1) for side, price in (("input", 100), ("output", 100))]
+PRICED = [
+    f"teachers.{n}.{side}_usd_per_million={price}" for n in (0, 1) for side, price in (("input", 100), ("output", 100))
+]
 SHORT = [f"teachers.{n}.max_tokens=50" for n in (0, 1)]
 
 

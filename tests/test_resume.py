@@ -76,12 +76,12 @@ def test_killed_at_every_kind_of_place_it_goes_on_to_the_same_result(fresh, fini
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(fresh, sent):
     run = fresh.parent / "runs" / "tiny"
     process = start(TWT, "run", fresh, "--runs-dir", run.parent)
-    until((run / "05-untouched-test-scores").exists, process)
+    until((run / "08-full-test-scores").exists, process)  # every library is loaded, and work is under way
     process.send_signal(sent)
     _, err = process.communicate()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "twt: interrupted; run the same command again: it goes on from here"
-    assert not (run / "05-untouched-test-scores" / "manifest.json").exists()
+    assert not (run / "summary.json").exists()
     with open_run(run, Progress(quiet=True)):  # the lock went with the process
         pass
 

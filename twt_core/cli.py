@@ -45,6 +45,7 @@ Name = Annotated[str | None, typer.Option("--name", help="The run folder's name;
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result.")]
 _RUNS = Path("runs")
+_INTERRUPTED = 130
 
 
 def _examples(*lines: str) -> str:
@@ -219,20 +220,19 @@ def main() -> NoReturn:
     os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what the work is
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(standalone_mode=False)
-        code = 0
+        code = int(app(standalone_mode=False) or 0)  # typer gives back an Exit's code, and for an interrupt its own
     except TwtError as error:
         code = _say(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = _say("interrupted; run the same command again: it goes on from here", 130)
-    except typer.Exit as done:
-        code = done.exit_code
+        code = _INTERRUPTED
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # the parser's own, about the command line
             error.show()
             code = 2
         else:
             raise
+    if code == _INTERRUPTED:
+        _say("interrupted; run the same command again: it goes on from here", code)
     sys.stdout.flush()
     sys.exit(code)
 

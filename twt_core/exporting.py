@@ -12,7 +12,7 @@ from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
 from twt_core.records import Query, Trace
-from twt_core.run import MANIFEST, ROWS
+from twt_core.run import MANIFEST, Rows
 from twt_core.session import QUERIES
 
 What = Literal["merged", "adapter", "dataset"]
@@ -71,12 +71,11 @@ def _merged(run: Path, adapter: Path | None, stage: str, target: Path) -> str:
 def _dataset(run: Path, target: Path) -> str:
     recipe, summary = finished.recipe(run), finished.summary(run)
     task = recipe.task()
-    rows = (run / QUERIES).read_text(encoding="utf-8").splitlines()
-    queries = {query.id: query for query in map(Query.model_validate_json, rows)}
+    with (run / QUERIES).open(encoding="utf-8") as file:
+        queries = {query.id: query for query in map(Query.model_validate_json, file)}
     for stage, folder in summary.trace_steps.items():
         lines = []
-        for row in (run / folder / ROWS).read_text(encoding="utf-8").splitlines():
-            trace = Trace.model_validate_json(row)
+        for trace in Rows(run / folder, None, Trace).read():
             chat = [message._asdict() for message in task.student_messages(queries[trace.query_id])]
             chat.append({"role": "assistant", "content": task.completion(trace.rationale, trace.label)})
             lines.append(

@@ -24,6 +24,7 @@ from twt_core.config import RunConfig, load_config
 from twt_core.distillation import drafts_for
 from twt_core.records import Completion, Failed, Record, Request, StudentAnswer, Trace
 from twt_core.rows import read_queries
+from twt_core.run import Rows
 from twt_core.sampling import requests_for
 
 R = TypeVar("R", bound=Record)
@@ -70,7 +71,7 @@ def rewrite_requests(config: RunConfig, run: Path) -> list[Request]:
 
 def _rows(run: Path, step: str, record: type[R]) -> list[R]:
     [folder] = run.glob(f"[0-9][0-9]-{step}")
-    return [record.model_validate_json(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
+    return Rows(folder, None, record).read()
 
 
 def ask(request: Request) -> Recording:
@@ -100,7 +101,9 @@ def ask(request: Request) -> Recording:
 def read(path: Path) -> list[Recording]:
     """The replies in the work file; a torn last line is left out, and asked again."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else []:
+        if not line:
+            continue
         try:
             rows.append(Recording(**json.loads(line)))
         except json.JSONDecodeError:

@@ -19,7 +19,16 @@ COMMANDS = ["run", "plan", "status", "plugins", "schema", "init", "answer", "exp
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["plugins"], ["plugins", "teacher", "litellm"], ["run", "--help"], ["schema"], ["init"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["plugins"],
+        ["plugins", "teacher", "litellm"],
+        ["run", "--help"],
+        ["schema"],
+        ["init"],
+        ["--version"],
+    ],
 )
 def test_it_answers_without_the_heavy_libraries(arguments):
     script = (
@@ -46,7 +55,9 @@ def test_a_config_is_refused_without_the_heavy_libraries(fresh):
 
 
 def test_the_console_script_is_there():
-    done = subprocess.run([Path(sys.executable).with_name("twt"), "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("twt"), "--version"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("twt 0.")
 
 
@@ -71,7 +82,8 @@ def test_a_wrong_command_line_is_bad_input(twt, arguments):
     "arguments",
     [
         ["run", "none.yaml"], ["plan", "none.yaml"], ["status", "none"], ["answer", "none", "What?"],
-        ["export", "none", "--merged", "out"], ["export", "none"], ["plugins", "teachr"], ["plugins", "teacher", "litelm"],
+        ["export", "none", "--merged", "out"], ["export", "none"], ["plugins", "teachr"],
+        ["plugins", "teacher", "litelm"],
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_bad_input(twt, arguments, tmp_path, monkeypatch):
@@ -141,7 +153,9 @@ def test_the_schema_takes_the_config(twt, finished):
     config = yaml.safe_load(finished.config.read_text(encoding="utf-8").replace("1e-3", "1.0e-3"))
     jsonschema.Draft202012Validator(schema).validate(config)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema).validate({**config, "quality_filter": {"use": "threshold", "minimun": 1}})
+        jsonschema.Draft202012Validator(schema).validate(
+            {**config, "quality_filter": {"use": "threshold", "minimun": 1}}
+        )
 
 
 def test_init_writes_once(twt, tmp_path):

@@ -34,7 +34,9 @@ def stage_text(finished, model):
     def ask(stage):
         config = StudentConfig(**{**finished_run.recipe(finished.folder).student, "model": str(model)})
         prompts = [("q", [Message("user", QUESTION[0]["content"])])]
-        [made] = generate(model, finished_run.adapter_of(finished.folder, stage), prompts, config, 0, Progress(quiet=True))
+        [made] = generate(
+            model, finished_run.adapter_of(finished.folder, stage), prompts, config, 0, Progress(quiet=True)
+        )
         return made.text
 
     return ask
@@ -71,7 +73,11 @@ def test_the_recommended_stage_is_the_default(finished, tmp_path):
 
 def test_a_data_set_of_each_stage(finished, tmp_path):
     export(finished.folder, "dataset", tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["answer_only.jsonl", "compressed.jsonl", "full.jsonl"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "answer_only.jsonl",
+        "compressed.jsonl",
+        "full.jsonl",
+    ]
     for stage, step in (("full", "traces"), ("compressed", "compressed-traces"), ("answer_only", "answer_only-traces")):
         lines = (tmp_path / "out" / f"{stage}.jsonl").read_text(encoding="utf-8").splitlines()
         rows, traces = [json.loads(line) for line in lines], project.rows_of(finished.folder, step)
@@ -80,6 +86,17 @@ def test_a_data_set_of_each_stage(finished, tmp_path):
             assert [message["role"] for message in row["messages"]][-2:] == ["user", "assistant"]
             assert ("rationale" in trace) == (trace.get("rationale", "?") in row["messages"][-1]["content"])
             assert trace["label"] in row["messages"][-1]["content"]
+
+
+def test_a_line_separator_in_a_text_ends_no_row(again, tmp_path):
+    for file in (again.folder / "queries.jsonl", again.folder / "06-traces" / "rows.jsonl"):
+        text = file.read_text(encoding="utf-8").replace(" plus ", "\u2028plus ").replace(" counts ", "\u2028counts ")
+        file.write_text(text, encoding="utf-8")
+    export(again.folder, "dataset", tmp_path / "out")
+    lines = (tmp_path / "out" / "full.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(lines) == again.summary.annotations.selected
+    assert "\u2028plus" in json.loads(lines[0])["messages"][-2]["content"]
+    assert "\u2028counts" in json.loads(lines[0])["messages"][-1]["content"]
 
 
 def test_nothing_is_overwritten(finished, tmp_path):
@@ -105,7 +122,9 @@ def test_no_such_stage(finished, tmp_path):
 
 
 def test_the_command(twt, finished, tmp_path):
-    said = twt("export", finished.folder, "--dataset", tmp_path / "data", "--adapter", tmp_path / "adapter", "--stage", "full")
+    said = twt(
+        "export", finished.folder, "--dataset", tmp_path / "data", "--adapter", tmp_path / "adapter", "--stage", "full"
+    )
     assert said.code == 0
     assert "the adapter of stage full" in said.out
     said = twt("export", finished.folder)

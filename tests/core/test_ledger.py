@@ -101,7 +101,7 @@ def test_two_processes_may_have_it_open(ledger):
 
 def test_a_newer_version_is_refused(ledger):
     ledger._db.execute("PRAGMA user_version=99")
-    with pytest.raises(InputError, match="a ledger of version 99; this TwT reads up to 1. Upgrade"):
+    with pytest.raises(InputError, match=r"a ledger of version 99; this TwT reads up to 1\. Upgrade"):
         Ledger(ledger.path)
 
 

@@ -54,7 +54,7 @@ def test_the_best_is_recommended_when_nothing_terser_is_as_good():
     stages = {"untouched": samples.predictions("-" * 20, 5), "full": samples.predictions("+" * 20, 50)}
     found = recommend(stages, "test_queries")
     assert found.stage == "full"
-    assert "none terser is as good" in found.why
+    assert "no terser one is as good" in found.why
 
 
 def test_of_equals_the_tersest_then_the_better():

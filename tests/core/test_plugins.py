@@ -95,7 +95,7 @@ def test_the_same_entry_point_name_twice_hides_nobody(install):
 
 def test_a_built_ins_name_cannot_be_taken(install):
     install(GOOD.replace('"strict"', '"threshold"'))
-    with pytest.raises(InputError, match="two plugins register quality_filter 'threshold'.*acme-plugin"):
+    with pytest.raises(InputError, match=r"two plugins register quality_filter 'threshold'.*acme-plugin"):
         plugins.registry()
 
 
@@ -132,12 +132,18 @@ BROKEN = {
         GOOD.replace("register_quality_filters", "register_teachers"),
         "teacher 'strict' is Strict, which is no Teacher subclass",
     ),
-    "no class": (GOOD.replace('"strict", Strict', '"strict", Strict()'), "is Strict, which is no QualityFilter subclass"),
+    "no class": (
+        GOOD.replace('"strict", Strict', '"strict", Strict()'),
+        "is Strict, which is no QualityFilter subclass",
+    ),
     "abstract": (GOOD.replace("def judge", "def judges"), "'strict' (Strict) does not define judge"),
     "no name": (GOOD.replace('"strict"', "7"), "7 is no component name"),
     "odd name": (GOOD.replace('"strict"', '"very strict"'), "'very strict' is no component name"),
     "twice": (GOOD + '    register("strict", Strict)\n', "acme-plugin 1.2 and acme-plugin 1.2"),
-    "hook raises": (GOOD.replace('register("strict", Strict)', "1 / 0"), "register_quality_filters raised ZeroDivision"),
+    "hook raises": (
+        GOOD.replace('register("strict", Strict)', "1 / 0"),
+        "register_quality_filters raised ZeroDivision",
+    ),
     "hook ends": (GOOD.replace('register("strict", Strict)', "raise SystemExit(0)"), "raised SystemExit: 0"),
     "other contract": (
         f"TWT_CONTRACT = {CONTRACT_VERSION + 1}\n{GOOD}",

@@ -46,7 +46,8 @@ def test_what_cannot_be_used_is_said_at_once(source, says):
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ query.__class__.__mro__ }}", "{{ ''.__class__.__base__.__subclasses__() }}", "{{ query.format.im_func }}"]
+    "source",
+    ["{{ query.__class__.__mro__ }}", "{{ ''.__class__.__base__.__subclasses__() }}", "{{ query.format.im_func }}"],
 )
 def test_a_template_is_sandboxed(source):
     with pytest.raises(Exception, match=r"unsafe|no attribute|undefined"):

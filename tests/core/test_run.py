@@ -87,7 +87,7 @@ def test_the_same_content_makes_nothing_after_it_again(pipeline):
         lambda p: (p / "01-one" / ROWS).unlink(),
         lambda p: (p / "01-one" / ROWS).write_bytes((p / "01-one" / ROWS).read_bytes().replace(b'"a"', b'"b"')),
         lambda p: (p / "01-one" / ROWS).write_bytes((p / "01-one" / ROWS).read_bytes()[:-3]),
-        lambda p: os.rename(p / "01-one", p / "01-uno"),
+        lambda p: (p / "01-one").rename(p / "01-uno"),
     ],
 )
 def test_a_damaged_step_is_made_again_and_only_it(pipeline, damage):

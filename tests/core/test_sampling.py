@@ -3,6 +3,7 @@ import samples
 
 from twt_core import sampling
 from twt_core.components import ConfidenceScorer, DiversitySelector, QualityFilter
+from twt_core.errors import TwtError
 from twt_core.records import Completion, Failed, Query
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.teachers.replay import Replay
@@ -90,4 +91,10 @@ def test_g_is_ordered_as_it_came():
 
 
 def test_nothing_in_nothing_out():
-    assert sampling.score([], Half(), TASK) == sampling.keep([], NotQ2()) == sampling.select([], Backwards()) == []
+    assert sampling.score([], Half(), TASK) == sampling.keep([], NotQ2()) == []
+
+
+def test_nothing_to_select_from_says_why():
+    rows = [samples.annotation(rejection="too short")] * 2 + [samples.annotation(failure="gone")]
+    with pytest.raises(TwtError, match=r"no annotation was kept.*: 2 x too short; 1 x gone"):
+        sampling.select(rows, Backwards())

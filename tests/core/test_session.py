@@ -264,8 +264,9 @@ def test_dev_queries_choose_the_stage(again):
 def test_another_seed_is_another_training(again):
     before = project.contents(again.folder)
     run(again, "seed=1", "stage_scheduler.use=n_stage", "stage_scheduler.n=2")
-    assert project.contents(again.folder)["07-full-student/adapter_model.safetensors"] != (
-        before["07-full-student/adapter_model.safetensors"]
+    assert (
+        project.contents(again.folder)["07-full-student/adapter_model.safetensors"]
+        != (before["07-full-student/adapter_model.safetensors"])
     )
 
 

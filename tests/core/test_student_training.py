@@ -95,7 +95,7 @@ def test_those_left_out_are_named(model, tmp_path, capsys):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(train):
-    with pytest.raises(TwtError, match="stage full: the loss became .* Lower student.learning_rate"):
+    with pytest.raises(TwtError, match=r"stage full: the loss became .* Lower student\.learning_rate"):
         train("a", learning_rate=1e38, epochs=4)
 
 
@@ -174,9 +174,9 @@ def test_models_that_cannot_be_loaded(tmp_path):
     import torch
 
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="student.model: cannot load a tokenizer from"):
+    with pytest.raises(InputError, match=r"student\.model: cannot load a tokenizer from"):
         load_tokenizer(tmp_path / "empty")
-    with pytest.raises(InputError, match=r"student.model: cannot load .* \(HF_HUB_OFFLINE is set\)"):
+    with pytest.raises(InputError, match=r"student\.model: cannot load .* \(HF_HUB_OFFLINE is set\)"):
         load_model("nobody/nothing", torch.float32, "cpu")
     with pytest.raises(InputError, match="no model at"):
         ready_base(str(tmp_path / "none.gguf"), tmp_path)

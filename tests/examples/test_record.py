@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 
+import project
 import pytest
 from test_make_problems import FOLDER, load
 
+from twt_core.config import load_config
+from twt_core.records import Query
 from twt_plugins.teachers.replay import recordings
 
 record = load("record")
@@ -42,10 +45,10 @@ def test_a_torn_last_line_is_left_out(work, capsys):
 
 
 def test_packed_rows_are_ordered_and_the_bytes_repeat(work, tmp_path):
-    record.pack(work, tmp_path / "a.gz")
-    lines = work.read_text(encoding="utf-8").splitlines()
+    record.pack(work, tmp_path / "a.gz", {"q1", "q2"})
+    lines = [*work.read_text(encoding="utf-8").splitlines(), json.dumps(row(9))]  # q9 is no query any more
     work.write_text("\n".join(reversed(lines)) + "\n", encoding="utf-8")
-    record.pack(work, tmp_path / "b.gz")
+    record.pack(work, tmp_path / "b.gz", {"q1", "q2"})
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
     rows = [json.loads(line) for line in gzip.decompress((tmp_path / "a.gz").read_bytes()).splitlines()]
     assert [(r["id"], r["teacher"], r["purpose"]) for r in rows] == [
@@ -63,7 +66,19 @@ def test_the_committed_recordings_are_whole_and_small():
     assert file.stat().st_size < 2e6
 
 
-def test_the_prompts_are_made_for_every_query():
-    requests = list(record.answer_requests())
-    assert len(requests) == len((FOLDER / "queries.jsonl").read_text(encoding="utf-8").splitlines())
-    assert requests[0].messages[-1].role == "user"
+def test_every_teacher_is_asked_what_the_quickstart_asks():
+    config = load_config(FOLDER / "quickstart.yaml")
+    requests = record.answer_requests(config)
+    queries = (FOLDER / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(requests) == len(queries) * len(config.teachers)
+    query = Query.model_validate_json(queries[0])
+    assert list(requests[0].messages) == config.task_evaluator.teacher_messages(query.unlabeled())
+
+
+def test_rewrites_are_asked_for_what_the_run_selected(finished):
+    config = load_config(finished.config)
+    requests = record.rewrite_requests(config, finished.folder)
+    traces = project.rows_of(finished.folder, "traces")
+    assert [(r.query_id, r.teacher) for r in requests] == [(t["query_id"], t["teacher"]) for t in traces]
+    assert {r.purpose for r in requests} == {"rewrite"}
+    assert traces[0]["rationale"] in requests[0].messages[-1].content

@@ -43,7 +43,11 @@ def test_a_model_that_is_not_there():
 
 
 def test_it_finds_the_odd_one_out(embedder):
-    words = {"a": "Teacher ann counts 3 and 4 together", "b": "Teacher ann counts 4 and 3 together", "c": "plus What is"}
+    words = {
+        "a": "Teacher ann counts 3 and 4 together",
+        "b": "Teacher ann counts 4 and 3 together",
+        "c": "plus What is",
+    }
     rows = [samples.annotation(teacher=teacher, rationale=words[teacher]) for teacher in "abc"]
     pair = [a.teacher for a in MinSimilarityPair(embedder=str(embedder)).select(rows)]
     assert "c" in pair

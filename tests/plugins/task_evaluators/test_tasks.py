@@ -112,17 +112,6 @@ def test_weights_must_sum_to_one_and_be_told() -> None:
     assert task.read("The answer is: 1\nGood style: 0.5", PLAIN).factors == {"good_style": 0.5}
 
 
-def test_weights_that_a_built_in_prompt_does_not_state_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fixed = tmp_path / "fixed.j2"
-    fixed.write_text("--- user\n{{ query }} Weigh correctness (1.00).", encoding="utf-8")
-    monkeypatch.setitem(Math.built_in, "teacher_template", fixed)
-    assert Math(weights={"correctness": 1}).teacher_messages(PLAIN)
-    with pytest.raises(ValidationError, match=r"fixed\.j2 states its weights itself"):
-        Math()
-
-
 @pytest.mark.parametrize("option", sorted(prompted.VARIABLES))
 @pytest.mark.parametrize(
     ("text", "message"),

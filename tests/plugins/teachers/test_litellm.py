@@ -278,7 +278,9 @@ def test_the_key_is_looked_for_before_the_first_call(monkeypatch):
     monkeypatch.setenv("MY_KEY", "")
     with pytest.raises(InputError, match="MY_KEY is not set or empty"):
         LiteLLM(name="ann", model="openai/x", api_key_env="MY_KEY").preflight([])
-    with pytest.raises(InputError, match=r"teacher 'ann' \(openai/gpt-4o\): set the environment variable OPENAI_API_KEY"):
+    with pytest.raises(
+        InputError, match=r"teacher 'ann' \(openai/gpt-4o\): set the environment variable OPENAI_API_KEY"
+    ):
         LiteLLM(name="ann", model="openai/gpt-4o").preflight([])
     LiteLLM(name="ann", model="hosted_vllm/x", api_base="http://127.0.0.1:1/v1").preflight([])
 
@@ -296,7 +298,8 @@ def test_what_determines_the_answer_is_the_key_and_nothing_else():
     "options",
     [
         {"temperature": 9}, {"temperature": float("nan")}, {"retries": -1}, {"timeout": 0}, {"max_tokens": 0},
-        {"api_base": "127.0.0.1:8000"}, {"input_usd_per_million": 1.0}, {"logprobs": 1.5}, {"top_p": 0}, {"api_key": "x"},
+        {"api_base": "127.0.0.1:8000"}, {"input_usd_per_million": 1.0}, {"logprobs": 1.5}, {"top_p": 0},
+        {"api_key": "x"},
     ],
 )  # fmt: skip
 def test_bad_options_are_refused(options):

@@ -11,7 +11,8 @@ from twt_core.records import Query, TokenLogprob, Usage
 from twt_plugins.teachers.replay import Replay
 
 ROWS = [
-    {"id": "q1", "teacher": "ann", "text": "A", "logprobs": [["A", -0.5]], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+    {"id": "q1", "teacher": "ann", "text": "A", "logprobs": [["A", -0.5]],
+     "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
     {"id": "q1", "teacher": "ann", "purpose": "rewrite", "text": "B"},
     {"id": "q1", "teacher": "ben", "text": "C"},
 ]  # fmt: skip
