@@ -113,7 +113,7 @@ class Desk:
         try:
             completion = await contract.complete(teacher, request)
         except TeacherError as error:
-            if worst:
+            if worst and not error.maybe_billed:
                 self._ledger.release(key)
             self._passing_failures += not error.permanent
             return Failed(cause=str(error), permanent=error.permanent)

@@ -31,8 +31,10 @@ class TeacherError(TwtError):
     Args:
         message: what happened, without secrets.
         permanent: asking again would give the same (a missing recording); else the next `twt run` asks again.
+        maybe_billed: no reply came, so nobody knows whether it was billed; its reservation stays counted.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, maybe_billed: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.maybe_billed = maybe_billed

@@ -25,6 +25,8 @@ class Scripted(Teacher):
         text = request.messages[-1].content
         if text in ("fail", "refuse"):
             raise TeacherError(f"{text}ed", permanent=text == "refuse")
+        if text == "silence":
+            raise TeacherError("no reply", maybe_billed=True)
         if text == "break":
             raise ZeroDivisionError
         if text == "none":
@@ -122,6 +124,13 @@ def test_a_call_without_usage_costs_its_reservation(ledger):
 def test_a_failed_call_gives_its_reservation_back(ledger):
     desk(ledger, Scripted(name="ann", price=0.4, concurrency=1), budget=0.5).ask(requests("fail", "refuse"))
     assert ledger.spending("run") == []
+
+
+def test_a_call_that_may_have_been_billed_stays_counted(ledger):
+    assert desk(ledger, Scripted(name="ann", price=0.5)).ask(requests("silence")) == [Failed(cause="no reply")]
+    assert ledger.maybe_billed("run") == [("ann", "q0")]
+    with pytest.raises(BudgetExceeded):
+        desk(ledger, Scripted(name="ann", price=0.5), budget=0.75).ask(requests("x", "y"))
 
 
 def test_an_unknown_price_allows_no_budget(ledger):

@@ -42,7 +42,8 @@ class LiteLLM(Teacher):
         default=None, description="URL of an OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1."
     )
     api_key_env: str | None = Field(
-        default=None, description="Environment variable that holds the key, if not the usual one."
+        default=None,
+        description="Environment variable that holds the key, if not the usual one; with api_base no other is sent.",
     )
     temperature: float = Field(default=0.7, ge=0, le=2, description="Sampling temperature.")
     top_p: float = Field(default=1.0, gt=0, le=1, description="Nucleus sampling.")
@@ -97,13 +98,15 @@ class LiteLLM(Teacher):
 
     async def complete(self, request: Request) -> Completion:
         """See `Teacher.complete`."""
+        unanswered = False
         for attempt in range(self.retries + 1):
             try:
                 return self._completion(await asyncio.wait_for(self._call(request), self.timeout))
             except Exception as error:  # noqa: BLE001  # LiteLLM raises what the provider's client raised
+                unanswered |= isinstance(error, TimeoutError)
                 wait = _wait(error, attempt)
                 if wait is None or attempt == self.retries:
-                    raise TeacherError(self._describe(error), permanent=False) from None
+                    raise TeacherError(self._describe(error), maybe_billed=unanswered) from None
                 await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
