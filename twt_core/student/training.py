@@ -87,16 +87,16 @@ def train_stage(  # what a stage is: its start, its data, its settings, its plac
         result = trainer.train()
     if not math.isfinite(result.training_loss):
         raise TwtError(f"stage {stage.name}: the loss became {result.training_loss}. Lower student.learning_rate")
-    # Not the path it was loaded from, which would make the bytes differ from place to place.
-    model.peft_config["default"].base_model_name_or_path = student.model
     model.save_pretrained(out)
-    _make_repeatable(out)
+    _make_repeatable(out, student.model)
 
 
-def _make_repeatable(adapter: Path) -> None:
-    # peft writes the names of the modules from a set, in another order each time, and an empty model card.
+def _make_repeatable(adapter: Path, base: str) -> None:
+    # peft writes the path that the base was loaded from, the names of the modules from a set, in another order each
+    # time, and an empty model card: the bytes would differ from place to place.
     config = adapter / "adapter_config.json"
     settings = json.loads(config.read_text(encoding="utf-8"))
+    settings["base_model_name_or_path"] = base
     if isinstance(settings["target_modules"], list):
         settings["target_modules"].sort()
     config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
