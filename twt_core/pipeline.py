@@ -11,11 +11,13 @@ from pathlib import Path
 
 from twt_core import contract, distillation, sampling
 from twt_core.asking import Desk
+from twt_core.components import TaskEvaluator
 from twt_core.config import RunConfig
 from twt_core.data import Data
 from twt_core.metrics import UNTOUCHED
 from twt_core.records import Annotation, Prediction, Query, Stage, StudentAnswer, Trace
 from twt_core.run import Artifact, Rows, Steps
+from twt_core.settings import Json, Settings
 from twt_core.student.student import Student
 
 
@@ -33,129 +35,126 @@ class Outcome:
 
 def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Student) -> Outcome:
     """The method. `steps` decides whether a step is made, found on disk, or only looked for (a plan)."""
-    task = config.task_evaluator
-    queries = data.queries
+    method = Method(config, data, steps, desk, student)
 
     # Dual-Criteria Rejection Sampling (section 3.1)
-    annotations = steps.rows(
-        "annotations",
-        Annotation,
-        [],
-        [task, *config.teachers, data.queries_digest],
-        lambda: sampling.annotate(queries, config.teachers, task, desk),
-    )
-    scored = steps.rows(
-        "scored",
-        Annotation,
-        [annotations],
-        [config.confidence_scorer, task],
-        lambda: sampling.score(annotations.read(), config.confidence_scorer, task),
-    )
-    kept = steps.rows(
-        "kept",
-        Annotation,
-        [scored],
-        [config.quality_filter],
-        lambda: sampling.keep(scored.read(), config.quality_filter),
-    )
-    selected = steps.rows(
-        "selected",
-        Annotation,
-        [kept],
-        [config.diversity_selector],
-        lambda: sampling.select(kept.read(), config.diversity_selector),
-    )
+    annotations = method.annotate()
+    scored = method.score(annotations)
+    kept = method.keep(scored)
+    selected = method.select(kept)
 
     # Habitual Reasoning Distillation (section 3.2)
     outcome = Outcome(kept, selected)
-    _score(UNTOUCHED, None, outcome, config, data, steps, student)
-    traces = steps.rows("traces", Trace, [selected], [], lambda: distillation.full_traces(selected.read()))
+    method.evaluate(UNTOUCHED, None, outcome)
+    traces = method.full_traces(selected)
     adapter: Artifact | None = None
     for stage in contract.stages(config.stage_scheduler):
-        traces = _teach(stage, traces, adapter, config, data, steps, desk, student)
-        adapter = _train(stage, traces, adapter, config, data, steps, student)
+        traces = method.teach(stage, traces, adapter)
+        adapter = method.train(stage, traces, adapter)
         outcome.traces[stage.name], outcome.adapters[stage.name] = traces, adapter
-        _score(stage.name, adapter, outcome, config, data, steps, student)
+        method.evaluate(stage.name, adapter, outcome)
     return outcome
 
 
-def _teach(
-    stage: Stage,
-    traces: Rows[Trace],
-    adapter: Artifact | None,
-    config: RunConfig,
-    data: Data,
-    steps: Steps,
-    desk: Desk,
-    student: Student,
-) -> Rows[Trace]:
-    """What the student is taught in this stage: full, compressed or no rationales."""
-    task, compressor = config.task_evaluator, config.compressor
-    if stage.rationale == "full":
-        return traces
-    if stage.rationale == "none":
-        return steps.rows(
-            f"{stage.name}-traces", Trace, [traces], [], lambda: distillation.answer_only_traces(traces.read())
-        )
-    answers: Rows[StudentAnswer] | None = None
-    if compressor.reads_student:
-        answers = steps.rows(
-            f"{stage.name}-student-answers",
-            StudentAnswer,
-            _present(traces, adapter),
-            [task, student.answers_by, data.queries_digest],
-            lambda: distillation.student_answers(data.by_id, traces.read(), student, _path(adapter), task),
-        )
-    return steps.rows(
-        f"{stage.name}-traces",
-        Trace,
-        _present(traces, answers),
-        [compressor, task, *config.teachers],
-        lambda: distillation.compressed_traces(
-            data.by_id, traces.read(), answers.read() if answers else [], compressor, task, desk
-        ),
-    )
+@dataclass(frozen=True)
+class Method:
+    """The steps, each with the inputs and the settings that its result depends on, and what makes it."""
 
+    config: RunConfig
+    data: Data
+    steps: Steps
+    desk: Desk
+    student: Student
 
-def _train(
-    stage: Stage,
-    traces: Rows[Trace],
-    adapter: Artifact | None,
-    config: RunConfig,
-    data: Data,
-    steps: Steps,
-    student: Student,
-) -> Artifact:
-    """The student after this stage: the last one's adapter, trained on."""
-    task = config.task_evaluator
-    return steps.folder(
-        f"{stage.name}-student",
-        _present(traces, adapter),
-        [task, student.trained_by, data.queries_digest, stage.model_dump()],
-        lambda folder: student.train(
-            _path(adapter), distillation.targets(data.by_id, traces.read(), task), stage, folder
-        ),
-    )
+    @property
+    def task(self) -> TaskEvaluator:
+        """The run's kind of question."""
+        return self.config.task_evaluator
 
+    def annotate(self) -> Rows[Annotation]:
+        """Every query asked of every teacher."""
+        teachers, data = self.config.teachers, self.data
+        settings: list[Settings | Json] = [self.task, *teachers, data.queries_digest]
+        return self.steps.rows(
+            "annotations", Annotation, [], settings,
+            lambda: sampling.annotate(data.queries, teachers, self.task, self.desk),
+        )  # fmt: skip
 
-def _score(
-    name: str, adapter: Artifact | None, outcome: Outcome, config: RunConfig, data: Data, steps: Steps, student: Student
-) -> None:
-    """How the student does on the test queries, and on the dev queries if there are any."""
-    task = config.task_evaluator
+    def score(self, annotations: Rows[Annotation]) -> Rows[Annotation]:
+        """Each annotation with its confidence (eq. 1)."""
+        scorer = self.config.confidence_scorer
+        return self.steps.rows(
+            "scored", Annotation, [annotations], [scorer, self.task],
+            lambda: sampling.score(annotations.read(), scorer, self.task),
+        )  # fmt: skip
 
-    def scores(kind: str, queries: list[Query]) -> Rows[Prediction]:
-        return steps.rows(
-            f"{name}-{kind}-scores",
-            Prediction,
-            _present(adapter),
-            [task, student.answers_by, data.digest_of(queries)],
-            lambda: distillation.evaluate(queries, student, _path(adapter), task),
+    def keep(self, scored: Rows[Annotation]) -> Rows[Annotation]:
+        """Each annotation with its verdict: quality selection."""
+        quality_filter = self.config.quality_filter
+        return self.steps.rows(
+            "kept", Annotation, [scored], [quality_filter], lambda: sampling.keep(scored.read(), quality_filter)
         )
 
-    outcome.test[name] = scores("test", data.test)
-    if data.dev:
-        outcome.dev[name] = scores("dev", data.dev)
+    def select(self, kept: Rows[Annotation]) -> Rows[Annotation]:
+        """G: diversity selection (eq. 2-3)."""
+        selector = self.config.diversity_selector
+        return self.steps.rows(
+            "selected", Annotation, [kept], [selector], lambda: sampling.select(kept.read(), selector)
+        )
+
+    def full_traces(self, selected: Rows[Annotation]) -> Rows[Trace]:
+        """G as training targets, every rationale whole."""
+        return self.steps.rows("traces", Trace, [selected], [], lambda: distillation.full_traces(selected.read()))
+
+    def teach(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Rows[Trace]:
+        """What the student is taught in this stage: full, compressed or no rationales."""
+        if stage.rationale == "full":
+            return traces
+        if stage.rationale == "none":
+            return self.steps.rows(
+                f"{stage.name}-traces", Trace, [traces], [], lambda: distillation.answer_only_traces(traces.read())
+            )
+        answers = self._student_answers(stage, traces, adapter) if self.config.compressor.reads_student else None
+        settings = [self.config.compressor, self.task, *self.config.teachers]
+        return self.steps.rows(
+            f"{stage.name}-traces", Trace, _present(traces, answers), settings,
+            lambda: distillation.compressed_traces(
+                self.data.by_id, traces.read(), answers.read() if answers else [],
+                self.config.compressor, self.task, self.desk,
+            ),
+        )  # fmt: skip
+
+    def _student_answers(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Rows[StudentAnswer]:
+        settings = [self.task, self.student.answers_by, self.data.queries_digest]
+        return self.steps.rows(
+            f"{stage.name}-student-answers", StudentAnswer, _present(traces, adapter), settings,
+            lambda: distillation.student_answers(
+                self.data.by_id, traces.read(), self.student, _path(adapter), self.task
+            ),
+        )  # fmt: skip
+
+    def train(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Artifact:
+        """The student after this stage: the last one's adapter, trained on."""
+        settings = [self.task, self.student.trained_by, self.data.queries_digest, stage.model_dump()]
+
+        def make(folder: Path) -> None:
+            targets = distillation.targets(self.data.by_id, traces.read(), self.task)
+            self.student.train(_path(adapter), targets, stage, folder)
+
+        return self.steps.folder(f"{stage.name}-student", _present(traces, adapter), settings, make)
+
+    def evaluate(self, name: str, adapter: Artifact | None, outcome: Outcome) -> None:
+        """How the student does on the test queries, and on the dev queries if there are any."""
+        outcome.test[name] = self._scores(f"{name}-test-scores", self.data.test, adapter)
+        if self.data.dev:
+            outcome.dev[name] = self._scores(f"{name}-dev-scores", self.data.dev, adapter)
+
+    def _scores(self, step: str, queries: list[Query], adapter: Artifact | None) -> Rows[Prediction]:
+        settings = [self.task, self.student.answers_by, self.data.digest_of(queries)]
+        return self.steps.rows(
+            step, Prediction, _present(adapter), settings,
+            lambda: distillation.evaluate(queries, self.student, _path(adapter), self.task),
+        )  # fmt: skip
 
 
 def _present(*artifacts: Artifact | None) -> list[Artifact]:
