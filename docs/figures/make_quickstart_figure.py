@@ -36,13 +36,13 @@ def draw(summary: dict[str, object], target: Path) -> None:
         figure, axes = plt.subplots(figsize=(7, 4))
         axes.plot(tokens, accuracy, color=INK, linewidth=1, linestyle=":")
         axes.errorbar(tokens, accuracy, yerr=[below, above], fmt="none", ecolor=INK, elinewidth=1, capsize=4)
-        # Labels stand above and below by turns, from left to right, since neighbours may be close.
+        # Labels stand above and below by turns, from left to right, since neighbours may be close; all above at 0.
         for place, stage in enumerate(sorted(stages, key=lambda stage: stage["mean_output_tokens"])):
             x, y, (low, high) = stage["mean_output_tokens"], stage["accuracy"], stage["accuracy_ci"]
             chosen = stage["name"] == summary["recommended_stage"]
             axes.plot(x, y, "o", markersize=9, color=POINT, fillstyle="full" if chosen else "none", markeredgewidth=2)
             label = stage["name"].replace("_", " ") + ("\n(recommended)" if chosen else "")
-            above_it = place % 2 == 0
+            above_it = place % 2 == 0 or low < 0.1
             axes.annotate(
                 label,
                 (x, high if above_it else low),
