@@ -37,7 +37,16 @@ student: {{model: {model}, learning_rate: 1e-3, batch_size: 8, epochs: 1, max_le
 
 
 def start(*command: object) -> subprocess.Popen[str]:
-    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def heed_interrupts() -> None:  # tests that run in the background are started with SIGINT ignored, and hand it on
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        [*map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509
+    )
 
 
 def until(found, process: subprocess.Popen[str]) -> None:
