@@ -53,10 +53,10 @@ def describe(error: ValidationError, source: ConfigSource) -> str:
     found = [_problem(details, source) for details in error.errors(include_url=False)]
     lines: dict[KeyPath, list[str]] = {}
     for problem in found:
-        # An option that may be a word or a list gives an error for each; the one that looked deeper is meant.
-        if any(len(other.path) > len(problem.path) and _within(other.path, problem.path) for other in found) and (
-            problem.kind == "literal_error"
-        ):
+        # An option that may be a word or a list gives an error for each, and a list counts only its good entries; what
+        # was found deeper is meant.
+        deeper = any(len(other.path) > len(problem.path) and _within(other.path, problem.path) for other in found)
+        if deeper and problem.kind in ("literal_error", "too_short"):
             continue
         messages = lines.setdefault(problem.path, [])
         if problem.message not in messages:

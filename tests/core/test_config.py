@@ -177,6 +177,12 @@ def test_no_teacher(message):
     assert "run.yaml:5:1 teachers: needs at least 1" in text
 
 
+def test_a_wrong_only_teacher_is_not_also_a_missing_one(message):
+    wrong = "teachers:\n  - {use: live, name: a, modl: b}\n"
+    text = message(GOOD[: GOOD.index("teachers:")] + wrong + GOOD[GOOD.index("diversity") :])
+    assert "modl" in text and "needs at least" not in text
+
+
 @pytest.mark.parametrize(
     "secret", [SECRET, "AIza" + "x" * 35, "hf_" + "x" * 34, "gsk_" + "x" * 40, "xai-" + "x" * 40, "Bearer abcdefgh1234"]
 )
