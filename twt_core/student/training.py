@@ -1,7 +1,7 @@
 """One stage of LoRA training on transformers' Trainer: one adapter, carried on from stage to stage.
 
 TRL's trainer scores every position on a CPU; here rows are padded on the left, so that all targets end at the right
-edge and the model's `logits_to_keep` scores only those: two to three times as fast there, for any architecture.
+edge and the model's `logits_to_keep` scores only those, for any architecture.
 """
 
 from __future__ import annotations
