@@ -133,7 +133,7 @@ def load_model(base: Path | str, dtype: torch.dtype, device: str) -> PreTrainedM
     from transformers import AutoModelForCausalLM
 
     hush()
-    # On a CPU eager attention decodes short texts with less overhead than sdpa; elsewhere the library's choice is right.
+    # Eager attention has less overhead on a CPU with short texts; elsewhere the library's choice is right.
     attention = {"attn_implementation": "eager"} if device == "cpu" else {}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, use_safetensors=True, **attention)
