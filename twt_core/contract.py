@@ -88,6 +88,8 @@ def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: Tas
     _listed(scorer, values, float, len(annotations))
     _each(scorer, values, (float, int, type(None)))
     for index, value in enumerate(values):
+        if isinstance(value, bool):  # which Python counts as an int
+            raise PluginError(f"{_name(scorer)} returned bool at position {index}, expected a number from 0 to 1")
         if value is not None and (math.isnan(value) or not 0 <= value <= 1):
             raise PluginError(f"{_name(scorer)} returned {value} at position {index}, expected a number from 0 to 1")
     return values

@@ -89,6 +89,7 @@ BAD = [
     ("scorer", [0.5, 0.5, 1.01], "returned 1.01 at position 2, expected a number from 0 to 1"),
     ("scorer", [-0.1, 0.5, 0.5], "returned -0.1 at position 0"),
     ("scorer", [0.5, float("inf"), 0.5], "returned inf at position 1"),
+    ("scorer", [0.5, True, 0.5], "returned bool at position 1, expected a number from 0 to 1"),
     ("scorer", [0.5, "0.5", 0.5], "returned str at position 1, expected float or int or None"),
     ("filter", [True, None, None], "returned bool at position 0, expected str or None"),
     ("selector", [POOL[0], "q1"], "returned str at position 1, expected Annotation"),
