@@ -77,6 +77,7 @@ def _new_tokens(
             pad_token_id=pad,
             eos_token_id=int(tokenizer.eos_token_id),
             use_cache=True,
+            repetition_penalty=1.0,  # some models' own settings penalise repeats, and an answer repeats the question
             **(sampling if student.temperature > 0 else {"do_sample": False}),
         )
     return [_until_end(row, int(tokenizer.eos_token_id)) for row in output[:, width:].tolist()]
