@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from twt_core.components import AskTeachers, Context, Embed, TaskEvaluator
 from twt_core.prompts import Message
-from twt_core.records import Annotation, Prediction, Query, Request
+from twt_core.records import Annotation, Failed, Prediction, Query, Request
 
 QUERY = Query(id="q1", query="What is 3 plus 4?", answer="7")
 
@@ -40,3 +44,22 @@ def predictions(verdicts: str, tokens: int = 10) -> list[Prediction]:
         Prediction(query_id=str(n), text="", tokens=tokens, seconds=0.5, correct=right[letter])
         for n, letter in enumerate(verdicts)
     ]
+
+
+class ByPosition:
+    """A stand-in embedder for tests of selection alone: each text is its own list of numbers, made a unit vector."""
+
+    def __call__(self, embedder: str, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.array([[float(number) for number in text.split()] for text in texts], dtype=np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def context(
+    task: TaskEvaluator | None = None,
+    queries: Sequence[Query] = (),
+    ask: AskTeachers = lambda requests: [Failed(cause="nobody is there") for _ in requests],
+    embed: Embed | None = None,
+) -> Context:
+    """What a component is offered: exact match, no teachers, and `ByPosition` unless told otherwise."""
+    task = task or TaskEvaluator.model_validate({"use": "exact_match"})
+    return Context(task, {query.id: query for query in queries}, ask, embed or ByPosition())

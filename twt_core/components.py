@@ -7,8 +7,10 @@ type (here, in the run's config, or inside another component), that mapping is t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, cast
 
 from pydantic import (
     Field,
@@ -23,8 +25,33 @@ from twt_core.prompts import Message
 from twt_core.records import Annotation, Completion, Draft, Failed, Query, Reading, Request, Rewrite, Stage
 from twt_core.settings import Json, Settings
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 #: Asks teachers on behalf of a component. Every answer passes the ledger and the budget; one result a request.
 AskTeachers = Callable[[Sequence[Request]], list[Completion | Failed]]
+
+#: ``embed(embedder, texts)``: unit vectors, float32, shape (texts, dimensions). `embedder` is a folder, a hub id, or
+#: ``package:NAME/PATH``. A text is embedded once; its vector is kept on disk for every later run.
+Embed: TypeAlias = "Callable[[str, Sequence[str]], NDArray[np.float32]]"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the run offers to a component besides its input.
+
+    Attributes:
+        task: the run's kind of question.
+        queries: the run's queries by id, without their answers.
+        ask: asks the run's teachers, and those that the component names in its options.
+        embed: sentence vectors.
+    """
+
+    task: TaskEvaluator
+    queries: Mapping[str, Query]
+    ask: AskTeachers
+    embed: Embed
 
 
 class Component(Settings, ABC):
@@ -64,26 +91,96 @@ class Component(Settings, ABC):
         return {"use": self.use, **super().identity()}
 
 
+class Pace(NamedTuple):
+    """How the engine asks a teacher. Times are in seconds.
+
+    Attributes:
+        retries: further tries of a request whose failure may pass.
+        timeout: the most for one try, however the server keeps it alive; None is unlimited.
+        deadline: the most for a request with all its tries and the waits between them, from its first try on.
+        requests_per_minute: the most tries begun in a minute, evenly spread.
+        tokens_per_minute: the most tokens, prompts and answers together, likewise.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    deadline: float | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+class BatchService(Protocol):
+    """A provider's batch API: many requests handed in at once, answered within hours, at a lower price."""
+
+    async def submit(self, requests: Mapping[str, Request], tag: str) -> str:
+        """Hand requests in, each under its key; the batch's id. `tag` goes with the batch, for `find`.
+
+        Raises:
+            TeacherError: it was not taken.
+        """
+
+    async def find(self, tag: str) -> str | None:
+        """The id of the batch that was handed in with `tag`, for a process that died before it could note the id.
+
+        Raises:
+            TeacherError: the provider did not say.
+        """
+
+    async def collect(self, batch: str) -> dict[str, Completion | Failed] | None:
+        """What became of each request, by key; None while the batch is under way.
+
+        Raises:
+            TeacherError: the provider did not say.
+        """
+
+
 class Teacher(Component):
     """A language model that answers and rewrites. Messages in, a completion out."""
 
     kind = "teacher"
-    not_identity = frozenset({"concurrency"})
+    #: Whether its answers are made up, for benchmarks: the summary and the report say so.
+    simulated: ClassVar[bool] = False
+    not_identity = frozenset({"concurrency", "samples"})
 
     name: str = Field(min_length=1, description="What the run calls this teacher; unique within the run.")
     concurrency: int = Field(default=8, ge=1, description="Calls under way at once.")
+    samples: int = Field(default=1, ge=1, description="Answers to each query, each a call of its own.")
 
     @abstractmethod
     async def complete(self, request: Request) -> Completion:
-        """The teacher's answer.
+        """The teacher's answer: one try. The engine does the retrying, the waiting and the timing out; see `pace`.
 
         Raises:
-            TeacherError: the call failed (retries, if any, are the teacher's own and are over).
+            TeacherError: the call failed.
         """
+
+    def pace(self) -> Pace:
+        """How it is to be asked: retries, deadlines, rate limits."""
+        return Pace()
+
+    def batch_service(self) -> BatchService | None:
+        """Where its answers are asked for in batches; None: each is a call of its own."""
+        return None
 
     def canonical_request(self, request: Request) -> dict[str, Json]:
         """All that determines the answer. Its hash is the ledger's key: what is equal here is never bought twice."""
-        return {"teacher": self.identity(), "messages": [list(message) for message in request.messages]}
+        canonical: dict[str, Json] = {
+            "teacher": self._identity,
+            "messages": [list(message) for message in request.messages],
+        }
+        if request.sample:
+            canonical["sample"] = request.sample
+        if request.json_schema is not None:
+            canonical["json_schema"] = request.json_schema
+        return canonical
+
+    @cached_property
+    def _identity(self) -> dict[str, Json]:
+        return self.identity()
+
+    def answer_schema(self, task: TaskEvaluator) -> dict[str, Json] | None:
+        """The JSON schema that its answers are to follow; None: the task's own text format."""
+        return None
 
     def preflight(self, queries: Sequence[Query]) -> None:
         """Find, before any call, what would make calls fail.
@@ -103,7 +200,7 @@ class ConfidenceScorer(Component):
     kind = "confidence_scorer"
 
     @abstractmethod
-    def score(self, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """One confidence per annotation, in order. None: nothing to score by; the annotation counts as failed."""
 
 
@@ -113,7 +210,7 @@ class QualityFilter(Component):
     kind = "quality_filter"
 
     @abstractmethod
-    def judge(self, annotations: Sequence[Annotation]) -> list[str | None]:
+    def judge(self, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
         """One verdict per annotation, in order: None keeps it, a text rejects it and is the counted reason."""
 
 
@@ -123,8 +220,8 @@ class DiversitySelector(Component):
     kind = "diversity_selector"
 
     @abstractmethod
-    def select(self, pool: Sequence[Annotation]) -> list[Annotation]:
-        """The chosen annotations, each one of `pool`. The pool is ordered by query, then by teacher."""
+    def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
+        """The chosen annotations, each one of `pool`. The pool is ordered by query, then by teacher, then by sample."""
 
 
 class Compressor(Component):
@@ -137,7 +234,7 @@ class Compressor(Component):
     asks_teachers: ClassVar[bool] = False
 
     @abstractmethod
-    def compress(self, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
+    def compress(self, drafts: Sequence[Draft], context: Context) -> list[Rewrite]:
         """One rewrite per draft, in order. The engine uses none that lost the answer or is no shorter."""
 
 
@@ -191,3 +288,44 @@ class TaskEvaluator(Component):
     @abstractmethod
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether two answers to `query` are the same answer. Used for right or wrong, and for a rewrite's answer."""
+
+    def answer_schema(self) -> dict[str, Json]:
+        """The JSON schema of a teacher's structured answer. `read` must find the parts in such an object, too."""
+        scores: dict[str, Json] = {name: {"type": "number"} for name in self.factor_weights}
+        properties: dict[str, Json] = {
+            "rationale": {"type": "string"},
+            "answer": {"type": "string"},
+            "scores": _object(scores),
+        }
+        return _object(properties)
+
+    def tests_passed(self, label: str, query: Query) -> float | None:
+        """The share of the query's tests that an answer passes, from 0 to 1; None: this task runs no tests."""
+        return None
+
+
+def _object(properties: dict[str, Json]) -> dict[str, Json]:
+    # Providers' strict modes want every property required and no other.
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def teachers_in(settings: Settings) -> Iterator[Teacher]:
+    """Every teacher among the options, however deep: a grader's judge as well as the run's own."""
+    yield from _teachers_among([getattr(settings, name) for name in type(settings).model_fields])
+
+
+def _teachers_among(values: Sequence[object]) -> Iterator[Teacher]:
+    for value in values:
+        if isinstance(value, Teacher):
+            yield value
+        if isinstance(value, Settings):
+            yield from teachers_in(value)
+        elif isinstance(value, (list, tuple)):
+            yield from _teachers_among(value)
+        elif isinstance(value, dict):
+            yield from _teachers_among(list(value.values()))

@@ -8,14 +8,13 @@ from typing import TypeVar
 
 from twt_core import plugins
 from twt_core.components import (
-    AskTeachers,
     Component,
     Compressor,
     ConfidenceScorer,
+    Context,
     DiversitySelector,
     QualityFilter,
     StageScheduler,
-    TaskEvaluator,
     Teacher,
 )
 from twt_core.errors import PluginError, TwtError
@@ -82,9 +81,9 @@ def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:
     _guarded(teacher, lambda: teacher.preflight(queries))
 
 
-def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
     """`ConfidenceScorer.score`, checked: one confidence in [0, 1], or None, per annotation."""
-    values = _guarded(scorer, lambda: scorer.score(_copies(annotations), task))
+    values = _guarded(scorer, lambda: scorer.score(_copies(annotations), context))
     _listed(scorer, values, float, len(annotations))
     _each(scorer, values, (float, int, type(None)))
     for index, value in enumerate(values):
@@ -95,22 +94,22 @@ def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], task: Tas
     return values
 
 
-def judge(quality_filter: QualityFilter, annotations: Sequence[Annotation]) -> list[str | None]:
+def judge(quality_filter: QualityFilter, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
     """`QualityFilter.judge`, checked: None or a reason per annotation."""
-    verdicts = _guarded(quality_filter, lambda: quality_filter.judge(_copies(annotations)))
+    verdicts = _guarded(quality_filter, lambda: quality_filter.judge(_copies(annotations), context))
     _listed(quality_filter, verdicts, str, len(annotations))
     _each(quality_filter, verdicts, (str, type(None)))
     return verdicts
 
 
-def select(selector: DiversitySelector, pool: Sequence[Annotation]) -> list[Annotation]:
+def select(selector: DiversitySelector, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
     """`DiversitySelector.select`, checked: annotations of the pool, none of them twice or changed."""
-    chosen = _guarded(selector, lambda: selector.select(_copies(pool)))
+    chosen = _guarded(selector, lambda: selector.select(_copies(pool), context))
     _listed(selector, chosen, Annotation, None)
     _each(selector, chosen, (Annotation,))
-    known = {(a.query_id, a.teacher, a.text): a for a in pool}
+    known = {a.key: a for a in pool}
     for annotation in chosen:
-        if known.pop((annotation.query_id, annotation.teacher, annotation.text), None) != annotation:
+        if known.pop(annotation.key, None) != annotation:
             raise PluginError(
                 f"{_name(selector)} returned an annotation of query {annotation.query_id!r} that is not in the pool, "
                 "was changed, or was chosen twice"
@@ -118,9 +117,9 @@ def select(selector: DiversitySelector, pool: Sequence[Annotation]) -> list[Anno
     return chosen
 
 
-def compress(compressor: Compressor, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
+def compress(compressor: Compressor, drafts: Sequence[Draft], context: Context) -> list[Rewrite]:
     """`Compressor.compress`, checked: one rewrite per draft."""
-    rewrites = _guarded(compressor, lambda: compressor.compress(tuple(drafts), task, ask))
+    rewrites = _guarded(compressor, lambda: compressor.compress(tuple(drafts), context))
     _listed(compressor, rewrites, Rewrite, len(drafts))
     _each(compressor, rewrites, (Rewrite,))
     return rewrites

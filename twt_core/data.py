@@ -27,9 +27,14 @@ class Data:
         return {query.id: query for query in self.queries}
 
     @cached_property
+    def unlabeled(self) -> dict[str, Query]:
+        """The same without their answers: what the method may see."""
+        return {query.id: query.unlabeled() for query in self.queries}
+
+    @cached_property
     def queries_digest(self) -> str:
         """A hash of the queries to distil from, without their answers: the method does not see those."""
-        return self.digest_of([query.unlabeled() for query in self.queries])
+        return self.digest_of(list(self.unlabeled.values()))
 
     @staticmethod
     def digest_of(queries: Sequence[Query]) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twt_core import contract
-from twt_core.asking import Desk
-from twt_core.components import Compressor, TaskEvaluator
+from twt_core.components import Compressor, Context, TaskEvaluator
 from twt_core.records import Annotation, Draft, Prediction, Query, Rewrite, StudentAnswer, Trace
 from twt_core.student.encoding import Target
 from twt_core.student.student import Student
@@ -16,7 +15,9 @@ from twt_core.student.student import Student
 def full_traces(selected: Sequence[Annotation]) -> list[Trace]:
     """G as targets: every rationale whole (stage 1, eq. 4)."""
     return [
-        Trace(query_id=a.query_id, teacher=a.teacher, rationale=a.rationale, label=a.label) for a in selected if a.label
+        Trace(query_id=a.query_id, teacher=a.teacher, sample=a.sample, rationale=a.rationale, label=a.label)
+        for a in selected
+        if a.label
     ]
 
 
@@ -34,18 +35,13 @@ def student_answers(
     return [StudentAnswer(query_id=generation.query_id, text=generation.text) for generation in texts]
 
 
-def compressed_traces(  # (p', r, r_student) -> r^T needs all of these
-    queries: Mapping[str, Query],
-    traces: Sequence[Trace],
-    answers: Sequence[StudentAnswer],
-    compressor: Compressor,
-    task: TaskEvaluator,
-    desk: Desk,
+def compressed_traces(
+    traces: Sequence[Trace], answers: Sequence[StudentAnswer], compressor: Compressor, context: Context
 ) -> list[Trace]:
     """G': each trace with its rationale compressed, or the original where the rewrite is no use, and why (eq. 5)."""
-    drafts = drafts_for(queries, traces, answers, task)
-    rewrites = contract.compress(compressor, drafts, task, desk.ask)
-    return [_accepted(*row, task) for row in zip(traces, drafts, rewrites, strict=True)]
+    drafts = drafts_for(context.queries, traces, answers, context.task)
+    rewrites = contract.compress(compressor, drafts, context)
+    return [_accepted(*row, context.task) for row in zip(traces, drafts, rewrites, strict=True)]
 
 
 def drafts_for(
@@ -58,7 +54,11 @@ def drafts_for(
 
 def _draft(trace: Trace, query: Query, student_text: str, task: TaskEvaluator) -> Draft:
     annotation = Annotation(
-        query_id=trace.query_id, teacher=trace.teacher, rationale=trace.rationale or "", label=trace.label
+        query_id=trace.query_id,
+        teacher=trace.teacher,
+        sample=trace.sample,
+        rationale=trace.rationale or "",
+        label=trace.label,
     )
     return Draft(query=query, annotation=annotation, student_rationale=task.read(student_text, query).rationale)
 

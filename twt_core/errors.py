@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class TwtError(Exception):
     """The work failed. The message says where, what, and the way out."""
@@ -26,15 +28,26 @@ class PluginError(TwtError):
 
 
 class TeacherError(TwtError):
-    """One teacher call failed. The row is counted as failed, with this as its cause; the run goes on.
+    """One teacher call failed. Once no try is left the row counts as failed, with this as its cause; the run goes on.
 
     Args:
         message: what happened, without secrets.
-        permanent: asking again would give the same (a missing recording); else the next `twt run` asks again.
-        maybe_billed: no reply came, so nobody knows whether it was billed; its reservation stays counted.
+        retry: whether asking again may help. ``now``: the fault may pass (a server's error, a rate limit), so the
+            engine tries again within this run. ``later``: not before somebody acts (a refused key, a spent quota); the
+            next `twt run` asks again. ``never``: the same request would fail the same way (a missing recording).
+        maybe_billed: nobody knows whether it was billed (no reply came); its reservation stays counted.
+        retry_after: seconds that the server asks to wait before the next try.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, maybe_billed: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry: Literal["now", "later", "never"] = "now",
+        maybe_billed: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.retry = retry
         self.maybe_billed = maybe_billed
+        self.retry_after = retry_after

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twt_core import contract, distillation, sampling
 from twt_core.asking import Desk
-from twt_core.components import TaskEvaluator
+from twt_core.components import Context, Embed, TaskEvaluator
 from twt_core.config import RunConfig
 from twt_core.data import Data
 from twt_core.metrics import UNTOUCHED
@@ -33,9 +33,9 @@ class Outcome:
     dev: dict[str, Rows[Prediction]] = field(default_factory=dict)
 
 
-def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Student) -> Outcome:
+def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Student, embed: Embed) -> Outcome:
     """The method. `steps` decides whether a step is made, found on disk, or only looked for (a plan)."""
-    method = Method(config, data, steps, desk, student)
+    method = Method(config, data, steps, desk, student, embed)
 
     # Dual-Criteria Rejection Sampling (section 3.1)
     annotations = method.annotate()
@@ -65,11 +65,17 @@ class Method:
     steps: Steps
     desk: Desk
     student: Student
+    embed: Embed
 
     @property
     def task(self) -> TaskEvaluator:
         """The run's kind of question."""
         return self.config.task_evaluator
+
+    @property
+    def context(self) -> Context:
+        """What the components are offered; no answer to a query is in it."""
+        return Context(self.task, self.data.unlabeled, self.desk.ask, self.embed)
 
     def annotate(self) -> Rows[Annotation]:
         """Every query asked of every teacher."""
@@ -84,22 +90,24 @@ class Method:
         """Each annotation with its confidence (eq. 1)."""
         scorer = self.config.confidence_scorer
         return self.steps.rows(
-            "scored", Annotation, [annotations], [scorer, self.task],
-            lambda: sampling.score(annotations.read(), scorer, self.task),
+            "scored", Annotation, [annotations], [scorer, self.task, self.data.queries_digest],
+            lambda: sampling.score(annotations.read(), scorer, self.context),
         )  # fmt: skip
 
     def keep(self, scored: Rows[Annotation]) -> Rows[Annotation]:
         """Each annotation with its verdict: quality selection."""
         quality_filter = self.config.quality_filter
         return self.steps.rows(
-            "kept", Annotation, [scored], [quality_filter], lambda: sampling.keep(scored.read(), quality_filter)
+            "kept", Annotation, [scored], [quality_filter, self.task, self.data.queries_digest],
+            lambda: sampling.keep(scored.read(), quality_filter, self.context),
         )
 
     def select(self, kept: Rows[Annotation]) -> Rows[Annotation]:
         """G: diversity selection (eq. 2-3)."""
         selector = self.config.diversity_selector
         return self.steps.rows(
-            "selected", Annotation, [kept], [selector], lambda: sampling.select(kept.read(), selector)
+            "selected", Annotation, [kept], [selector, self.task, self.data.queries_digest],
+            lambda: sampling.select(kept.read(), selector, self.context),
         )
 
     def full_traces(self, selected: Rows[Annotation]) -> Rows[Trace]:
@@ -119,8 +127,7 @@ class Method:
         return self.steps.rows(
             f"{stage.name}-traces", Trace, _present(traces, answers), settings,
             lambda: distillation.compressed_traces(
-                self.data.by_id, traces.read(), answers.read() if answers else [],
-                self.config.compressor, self.task, self.desk,
+                traces.read(), answers.read() if answers else [], self.config.compressor, self.context
             ),
         )  # fmt: skip
 

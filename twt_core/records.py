@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from twt_core.prompts import Message
+from twt_core.settings import Json
 
-Purpose = Literal["answer", "rewrite"]
+Purpose = Literal["answer", "rewrite", "grade"]
 
 
 class Record(BaseModel):
@@ -46,21 +47,29 @@ class Usage(Record):
 
 
 class Request(Record):
-    """One question to one teacher."""
+    """One question to one teacher.
+
+    `sample` counts the answers that one teacher gives to one query. `about` names the teacher whose answer a grader is
+    asked about. `json_schema` is the form that the answer must have, for teachers asked for structured output.
+    """
 
     query_id: str
     teacher: str
     purpose: Purpose
     messages: tuple[Message, ...]
+    sample: int = Field(default=0, ge=0)
+    about: str | None = None
+    json_schema: dict[str, Json] | None = None
 
 
 class Completion(Record):
-    """What a teacher answered, before anything reads it."""
+    """What a teacher answered, before anything reads it. `finish_reason` is the provider's: stop, length, ..."""
 
     text: str
     logprobs: tuple[TokenLogprob, ...] | None = None
     usage: Usage | None = None
     cost_usd: float | None = Field(default=None, ge=0)
+    finish_reason: str | None = None
 
 
 class Failed(Record):
@@ -83,10 +92,12 @@ class Annotation(Record):
     """A teacher's (rationale, label, confidence) for a query, with its raw text and what became of it.
 
     Exactly one holds at the end of sampling: it failed (`failure`), was rejected (`rejection`), or was kept.
+    Query, teacher and sample identify it.
     """
 
     query_id: str
     teacher: str
+    sample: int = Field(default=0, ge=0)
     text: str = ""
     rationale: str = ""
     label: str | None = None
@@ -96,6 +107,11 @@ class Annotation(Record):
     confidence: float | None = Field(default=None, ge=0, le=1)
     failure: str | None = None
     rejection: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Which annotation it is, whatever becomes of it: query, teacher, sample."""
+        return self.query_id, self.teacher, self.sample
 
 
 class Draft(Record):
@@ -119,6 +135,7 @@ class Trace(Record):
 
     query_id: str
     teacher: str
+    sample: int = Field(default=0, ge=0)
     label: str
     rationale: str | None = None
     kept_original: str | None = None

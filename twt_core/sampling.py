@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from twt_core import contract
 from twt_core.asking import Desk
-from twt_core.components import ConfidenceScorer, DiversitySelector, QualityFilter, TaskEvaluator, Teacher
+from twt_core.components import ConfidenceScorer, Context, DiversitySelector, QualityFilter, TaskEvaluator, Teacher
 from twt_core.errors import TwtError
 from twt_core.records import Annotation, Completion, Failed, Query, Request
 
@@ -57,10 +57,10 @@ def _missing(rationale: str, label: str | None) -> str | None:
     return None if rationale else "no rationale found in the text"
 
 
-def score(annotations: Sequence[Annotation], scorer: ConfidenceScorer, task: TaskEvaluator) -> list[Annotation]:
+def score(annotations: Sequence[Annotation], scorer: ConfidenceScorer, context: Context) -> list[Annotation]:
     """Each annotation with its confidence; one that cannot be scored has failed."""
     usable = [annotation for annotation in annotations if annotation.failure is None]
-    confidences = iter(contract.score(scorer, usable, task))
+    confidences = iter(contract.score(scorer, usable, context))
     return [a if a.failure is not None else _with_confidence(a, next(confidences)) for a in annotations]
 
 
@@ -70,14 +70,14 @@ def _with_confidence(annotation: Annotation, confidence: float | None) -> Annota
     return annotation.model_copy(update={"confidence": confidence})
 
 
-def keep(annotations: Sequence[Annotation], quality_filter: QualityFilter) -> list[Annotation]:
+def keep(annotations: Sequence[Annotation], quality_filter: QualityFilter, context: Context) -> list[Annotation]:
     """Each scored annotation with its verdict: a rejected one carries the reason."""
     usable = [annotation for annotation in annotations if annotation.failure is None]
-    verdicts = iter(contract.judge(quality_filter, usable))
+    verdicts = iter(contract.judge(quality_filter, usable, context))
     return [a if a.failure is not None else a.model_copy(update={"rejection": next(verdicts)}) for a in annotations]
 
 
-def select(annotations: Sequence[Annotation], selector: DiversitySelector) -> list[Annotation]:
+def select(annotations: Sequence[Annotation], selector: DiversitySelector, context: Context) -> list[Annotation]:
     """G: the chosen ones among the kept, ordered as they came."""
     pool = [a for a in annotations if a.failure is None and a.rejection is None]
     if not pool:
@@ -86,5 +86,5 @@ def select(annotations: Sequence[Annotation], selector: DiversitySelector) -> li
         raise TwtError(
             f"no annotation was kept, so there is nothing to learn from: {reasons}. Change the quality filter"
         )
-    chosen = {(a.query_id, a.teacher, a.text) for a in contract.select(selector, pool)}
-    return [a for a in pool if (a.query_id, a.teacher, a.text) in chosen]
+    chosen = {a.key for a in contract.select(selector, pool, context)}
+    return [a for a in pool if a.key in chosen]

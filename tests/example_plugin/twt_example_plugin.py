@@ -7,7 +7,7 @@ from itertools import groupby
 
 from pydantic import Field
 
-from twt_core.components import ConfidenceScorer, DiversitySelector, TaskEvaluator
+from twt_core.components import ConfidenceScorer, Context, DiversitySelector
 from twt_core.hookspecs import Register, hookimpl
 from twt_core.records import Annotation
 
@@ -17,7 +17,7 @@ class Brevity(ConfidenceScorer):
 
     longest: int = Field(default=200, ge=1, description="Words from which on the confidence is 0.")
 
-    def score(self, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
         return [max(0.0, 1 - len(a.rationale.split()) / self.longest) for a in annotations]
 
@@ -25,7 +25,7 @@ class Brevity(ConfidenceScorer):
 class LongestPair(DiversitySelector):
     """The two longest rationales of each query."""
 
-    def select(self, pool: Sequence[Annotation]) -> list[Annotation]:
+    def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
         """See `DiversitySelector.select`."""
         queries = [list(group) for _, group in groupby(pool, key=lambda a: a.query_id)]
         return [a for query in queries for a in sorted(query, key=lambda a: -len(a.rationale))[:2]]

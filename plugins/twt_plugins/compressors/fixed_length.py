@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from twt_core.components import AskTeachers, Compressor, TaskEvaluator
+from twt_core.components import Compressor, Context
 from twt_core.records import Draft, Rewrite
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -20,7 +20,7 @@ class FixedLength(Compressor):
 
     ratio: float = Field(default=0.5, gt=0, lt=1, description="Share of each rationale's words that may stay.")
 
-    def compress(self, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
+    def compress(self, drafts: Sequence[Draft], context: Context) -> list[Rewrite]:
         """See `Compressor.compress`."""
         return [
             Rewrite(rationale=shorten(draft.annotation.rationale, self.ratio), label=draft.annotation.label)

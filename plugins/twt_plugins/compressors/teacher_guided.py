@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twt_core.components import AskTeachers, Compressor, TaskEvaluator
+from twt_core.components import Compressor, Context, TaskEvaluator
 from twt_core.records import Completion, Draft, Failed, Request, Rewrite
 
 
@@ -13,18 +13,19 @@ class TeacherGuided(Compressor):
 
     asks_teachers = True
 
-    def compress(self, drafts: Sequence[Draft], task: TaskEvaluator, ask: AskTeachers) -> list[Rewrite]:
+    def compress(self, drafts: Sequence[Draft], context: Context) -> list[Rewrite]:
         """See `Compressor.compress`."""
         requests = [
             Request(
                 query_id=draft.query.id,
                 teacher=draft.annotation.teacher,
                 purpose="rewrite",
-                messages=tuple(task.rewrite_messages(draft)),
+                messages=tuple(context.task.rewrite_messages(draft)),
+                sample=draft.annotation.sample,
             )
             for draft in drafts
         ]
-        return [_read(answer, draft, task) for answer, draft in zip(ask(requests), drafts, strict=True)]
+        return [_read(answer, draft, context.task) for answer, draft in zip(context.ask(requests), drafts, strict=True)]
 
 
 def _read(answer: Completion | Failed, draft: Draft, task: TaskEvaluator) -> Rewrite:

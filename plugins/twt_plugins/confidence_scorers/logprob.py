@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from twt_core.components import ConfidenceScorer, TaskEvaluator
+from twt_core.components import ConfidenceScorer, Context
 from twt_core.records import Annotation
 
 
@@ -16,7 +16,7 @@ class Logprob(ConfidenceScorer):
     self-reported score: choose the filter's threshold for it.
     """
 
-    def score(self, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
         return [_geometric_mean(annotation) for annotation in annotations]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twt_core.components import ConfidenceScorer, TaskEvaluator
+from twt_core.components import ConfidenceScorer, Context
 from twt_core.records import Annotation
 
 
@@ -15,9 +15,9 @@ class SelfReported(ConfidenceScorer):
     which is what the prompts of appendix A ask for, the total is taken. Neither: no confidence.
     """
 
-    def score(self, annotations: Sequence[Annotation], task: TaskEvaluator) -> list[float | None]:
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
-        return [_weighted(annotation, task.factor_weights) for annotation in annotations]
+        return [_weighted(annotation, context.task.factor_weights) for annotation in annotations]
 
 
 def _weighted(annotation: Annotation, weights: dict[str, float]) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from twt_core.components import DiversitySelector
+from twt_core.components import Context, DiversitySelector
 from twt_core.models import find_model
 from twt_core.records import Annotation
 from twt_plugins.diversity_selectors.pairs import Pair, select_pairs
@@ -33,7 +33,7 @@ class MinSimilarityPair(DiversitySelector):
     batch_size: int = Field(default=32, ge=1, description="Rationales embedded at once.")
     not_identity = frozenset({"batch_size"})
 
-    def select(self, pool: Sequence[Annotation]) -> list[Annotation]:
+    def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
         """See `DiversitySelector.select`."""
         texts = sorted({annotation.rationale for annotation in pool})
         if not texts:

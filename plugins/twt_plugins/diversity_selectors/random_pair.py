@@ -7,7 +7,7 @@ from random import Random
 
 from pydantic import Field
 
-from twt_core.components import DiversitySelector
+from twt_core.components import Context, DiversitySelector
 from twt_core.records import Annotation
 from twt_plugins.diversity_selectors.pairs import Pair, select_pairs
 
@@ -20,7 +20,7 @@ class RandomPair(DiversitySelector):
 
     seed: int = Field(default=0, ge=0, description="Seed of the draw.")
 
-    def select(self, pool: Sequence[Annotation]) -> list[Annotation]:
+    def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
         """See `DiversitySelector.select`."""
         return select_pairs(pool, self._draw)
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from twt_core.components import QualityFilter
+from twt_core.components import Context, QualityFilter
 from twt_core.records import Annotation
 
 
@@ -28,7 +28,7 @@ class HardRejection(QualityFilter):
             raise ValueError(f"medium ({self.medium:g}) is above good ({self.good:g}): swap them")
         return self
 
-    def judge(self, annotations: Sequence[Annotation]) -> list[str | None]:
+    def judge(self, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
         """See `QualityFilter.judge`."""
         return [self._grade(annotation.confidence or 0.0) for annotation in annotations]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from twt_core.components import QualityFilter
+from twt_core.components import Context, QualityFilter
 from twt_core.records import Annotation
 
 
@@ -15,7 +15,7 @@ class Threshold(QualityFilter):
 
     minimum: float = Field(default=0.95, ge=0, le=1, description="s: the lowest confidence that is kept.")
 
-    def judge(self, annotations: Sequence[Annotation]) -> list[str | None]:
+    def judge(self, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
         """See `QualityFilter.judge`."""
         reason = f"confidence below {self.minimum:g}"
         return [None if (a.confidence or 0.0) >= self.minimum else reason for a in annotations]
