@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from twt_core import contract, plugins
-from twt_core.components import AskTeachers, Component
+from twt_core.components import AskTeachers, Component, Context
+from twt_core.embedding import Embeddings
 from twt_core.errors import TeacherError
 from twt_core.listing import options_of
+from twt_core.progress import Progress
 from twt_core.records import Completion, Draft, Failed, Query, Reading, Rewrite
 from twt_core.schema import schema_of
 
@@ -133,48 +136,57 @@ def test_a_teacher_completes_or_fails(entry, make):
         assert str(failed)
 
 
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return samples.context(
+        queries=[Query(id=f"q{n}", query="Which is it?") for n in (1, 2, 3)],
+        embed=Embeddings(tmp_path / "embeddings.sqlite", Progress(quiet=True)),
+    )
+
+
 @of_kind("confidence_scorer")
-def test_a_scorer_scores(entry, make):
-    scorer, task = make(entry), plugins.resolve("task_evaluator", {"use": "exact_match"}).cls()
-    rows = [*POOL, samples.annotation(score=None, logprobs=None, factors={}, confidence=None)]
+def test_a_scorer_scores(entry, make, context):
+    scorer = make(entry)
+    rows = [*POOL, samples.annotation("q3", "z", score=None, logprobs=None, factors={}, confidence=None)]
     before = [row.model_dump_json() for row in rows]
-    assert len(contract.score(scorer, rows, task)) == len(rows)
-    assert contract.score(scorer, rows, task) == contract.score(scorer, rows, task)
-    assert contract.score(scorer, [], task) == []
+    assert len(contract.score(scorer, rows, context)) == len(rows)
+    assert contract.score(scorer, rows, context) == contract.score(scorer, rows, context)
+    assert contract.score(scorer, [], context) == []
     assert [row.model_dump_json() for row in rows] == before
 
 
 @of_kind("quality_filter")
-def test_a_filter_judges(entry, make):
-    rows = [samples.annotation(confidence=c) for c in (0.0, 0.5, 1.0, None)]
-    verdicts = contract.judge(make(entry), rows)
+def test_a_filter_judges(entry, make, context):
+    rows = [samples.annotation("q1", t, confidence=c) for t, c in zip("abcd", (0.0, 0.5, 1.0, None), strict=True)]
+    verdicts = contract.judge(make(entry), rows, context)
     assert all(verdict is None or verdict.strip() for verdict in verdicts)
-    assert contract.judge(make(entry), rows) == verdicts
-    assert contract.judge(make(entry), []) == []
+    assert contract.judge(make(entry), rows, context) == verdicts
+    assert contract.judge(make(entry), [], context) == []
 
 
 @of_kind("diversity_selector")
-def test_a_selector_selects(entry, make):
-    chosen = contract.select(make(entry), POOL)
+def test_a_selector_selects(entry, make, context):
+    chosen = contract.select(make(entry), POOL, context)
     assert chosen
-    assert contract.select(make(entry), POOL) == chosen
-    assert contract.select(make(entry), []) == []
-    assert len(contract.select(make(entry), POOL[:1])) <= 1
+    assert contract.select(make(entry), POOL, context) == chosen
+    assert contract.select(make(entry), [], context) == []
+    assert len(contract.select(make(entry), POOL[:1], context)) <= 1
 
 
 @of_kind("compressor")
 @pytest.mark.parametrize("ask", [nobody, read_back], ids=lambda f: f.__name__)
-def test_a_compressor_compresses(entry, make, ask: AskTeachers):
-    task = plugins.resolve("task_evaluator", {"use": "exact_match"}).cls()
+def test_a_compressor_compresses(entry, make, context, ask: AskTeachers):
     drafts = [
         Draft(query=QUERY.unlabeled(), annotation=samples.annotation(rationale=rationale), student_rationale=student)
         for rationale in ("One. Two three. Four five six.", "Short", "")
         for student in ("I guess.", "")
     ]
-    assert len(contract.compress(make(entry), drafts, task, ask)) == len(drafts)
-    assert contract.compress(make(entry), [], task, ask) == []
+    asking = replace(context, ask=ask)
+    assert len(contract.compress(make(entry), drafts, asking)) == len(drafts)
+    assert contract.compress(make(entry), [], asking) == []
     if not make(entry).asks_teachers:
-        contract.compress(make(entry), drafts, task, lambda _: pytest.fail("it asks teachers and does not say so"))
+        silent = replace(context, ask=lambda _: pytest.fail("it asks teachers and does not say so"))
+        contract.compress(make(entry), drafts, silent)
 
 
 @of_kind("stage_scheduler")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from twt_core import contract
+from twt_core.asker import Account, Asker
+from twt_core.clerk import Clerk
 from twt_core.components import Teacher
-from twt_core.errors import BudgetExceeded, InputError, TeacherError
 from twt_core.ledger import Ledger, request_key
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Query, Request
@@ -22,13 +24,16 @@ class Desk:
         run: the name that costs are counted under.
         budget_usd: the most that the run may cost; None is unlimited.
         progress: told of every answer.
+        helpers: further teachers, which the run's components ask: judges.
     """
 
     def __init__(
-        self, ledger: Ledger, teachers: Sequence[Teacher], run: str, budget_usd: float | None, progress: Progress
-    ) -> None:
+        self, ledger: Ledger, teachers: Sequence[Teacher], run: str, budget_usd: float | None, progress: Progress,
+        helpers: Sequence[Teacher] = (),
+    ) -> None:  # fmt: skip
         self._ledger = ledger
-        self._teachers = {teacher.name: teacher for teacher in teachers}
+        self._helpers = [helper for helper in helpers if helper not in teachers]
+        self._teachers = {teacher.name: teacher for teacher in [*teachers, *self._helpers]}
         self._run = run
         self._budget_usd = budget_usd
         self._progress = progress
@@ -40,17 +45,17 @@ class Desk:
         Raises:
             InputError: what a teacher found.
         """
-        for teacher in self._teachers.values():
-            contract.preflight(teacher, queries)
+        for name, teacher in self._teachers.items():
+            contract.preflight(teacher, [] if name in {helper.name for helper in self._helpers} else queries)
 
     def nothing_to_retry(self) -> bool:
         """Whether no call failed, since the last look, in a way that asking again may mend."""
         failures, self._passing_failures = self._passing_failures, 0
         return failures == 0
 
-    def to_ask(self, requests: Sequence[Request]) -> list[Request]:
+    def to_ask(self, requests: Iterable[Request]) -> list[Request]:
         """Those requests that the ledger holds no answer to, one for each key."""
-        missing = {key: request for request in requests if self._ledger.get(key := self._key(request)) is None}
+        missing = {key: request for request in requests if not self._ledger.has(key := self._key(request))}
         return list(missing.values())
 
     def worst_case_usd(self, requests: Sequence[Request]) -> float | None:
@@ -64,59 +69,59 @@ class Desk:
         Raises:
             BudgetExceeded: the next call could pass the budget.
             PluginError: a teacher broke the contract.
+            TwtError: a teacher fails all the time.
         """
-        keys = [self._key(request) for request in requests]
-        results: dict[str, Completion | Failed] = {}
-        todo: dict[str, dict[str, Request]] = {name: {} for name in self._teachers}
-        for key, request in zip(keys, requests, strict=True):
-            if (known := self._ledger.get(key)) is not None:
-                results[key] = known
-            else:
-                todo[request.teacher].setdefault(key, request)
-        if any(todo.values()):
-            asyncio.run(self._ask_all(todo, results))
-        return [results[key] for key in keys]
+        by_teacher: dict[str, list[Request]] = {}
+        for request in requests:
+            by_teacher.setdefault(request.teacher, []).append(request)
+        failures = self.fetch(by_teacher, {name: len(own) for name, own in by_teacher.items()})
+        return [self.result(request, failures) for request in requests]
+
+    def fetch(self, requests: Mapping[str, Iterable[Request]], totals: Mapping[str, int]) -> dict[str, Failed]:
+        """Have every request answered in the ledger, without keeping the answers in memory.
+
+        Args:
+            requests: each teacher's, read one by one as its calls go out.
+            totals: how many those are.
+
+        Returns:
+            The failures, for `result`.
+
+        Raises: as `ask`.
+        """
+        account = _run(self._fetch(requests, totals))
+        self._passing_failures += sum(not failure.permanent for failure in account.failures.values())
+        if (error := account.first_error()) is not None:
+            raise error
+        return account.failures
+
+    def result(self, request: Request, failures: Mapping[str, Failed]) -> Completion | Failed:
+        """What became of a request that was fetched."""
+        key = self._key(request)
+        return self._ledger.get(key) or failures[key]
 
     def _key(self, request: Request) -> str:
         return request_key(self._teachers[request.teacher].canonical_request(request))
 
-    async def _ask_all(self, todo: dict[str, dict[str, Request]], results: dict[str, Completion | Failed]) -> None:
-        errors: list[Exception] = []
+    async def _fetch(self, requests: Mapping[str, Iterable[Request]], totals: Mapping[str, int]) -> Account:
+        async with Clerk(self._ledger) as clerk:
+            account = Account(self._ledger, clerk, self._run, self._budget_usd)
+            with self._progress.task("asking", {name: total for name, total in totals.items() if total}) as task:
 
-        async def work(teacher: Teacher, waiting: Iterator[tuple[str, Request]]) -> None:
-            for key, request in waiting:
-                if errors:
-                    return
+                def asker(name: str) -> Asker:
+                    return Asker(self._teachers[name], account, lambda: task.advance(name))
+
                 try:
-                    results[key] = await self._ask_one(teacher, key, request)
-                except Exception as error:  # noqa: BLE001  # kept for after the calls that are under way
-                    errors.append(error)
-                task.advance(teacher.name)
+                    await asyncio.gather(*(asker(name).ask(own) for name, own in requests.items()))
+                finally:
+                    await asyncio.gather(*(contract.close(self._teachers[name]) for name in requests))
+            return account
 
-        totals = {name: len(requests) for name, requests in todo.items() if requests}
-        with self._progress.task("asking", totals) as task:
-            workers = []
-            for name, requests in todo.items():
-                waiting = iter(requests.items())
-                count = min(self._teachers[name].concurrency, len(requests))
-                workers += [work(self._teachers[name], waiting) for _ in range(count)]
-            await asyncio.gather(*workers)
-        if errors:
-            raise next((e for e in errors if not isinstance(e, BudgetExceeded)), errors[0])
 
-    async def _ask_one(self, teacher: Teacher, key: str, request: Request) -> Completion | Failed:
-        worst = teacher.worst_case_usd(request)
-        if worst is None and self._budget_usd is not None:
-            raise InputError(f"{teacher.name}: its price is not known, so a budget cannot hold. Give its prices")
-        if worst:
-            self._ledger.reserve(key, request, self._run, worst, self._budget_usd)
-        try:
-            completion = await contract.complete(teacher, request)
-        except TeacherError as error:
-            if worst and not error.maybe_billed:
-                self._ledger.release(key)
-            self._passing_failures += not error.permanent
-            return Failed(cause=str(error), permanent=error.permanent)
-        cost = completion.cost_usd if completion.cost_usd is not None else worst or 0.0
-        self._ledger.commit(key, request, self._run, completion, cost)
-        return completion
+def _run(work: Coroutine[object, object, Account]) -> Account:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own, which cannot be entered again
+        return thread.submit(asyncio.run, work).result()

@@ -154,6 +154,9 @@ class Teacher(Component):
             TeacherError: the call failed.
         """
 
+    async def close(self) -> None:
+        """Give back what calls left open, such as connections. Called in the event loop that the calls were made in."""
+
     def pace(self) -> Pace:
         """How it is to be asked: retries, deadlines, rate limits."""
         return Pace()

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from twt_core.components import (
@@ -20,6 +20,7 @@ from twt_core.components import (
     StageScheduler,
     TaskEvaluator,
     Teacher,
+    teachers_in,
 )
 from twt_core.config_errors import describe
 from twt_core.config_source import ConfigSource
@@ -165,6 +166,19 @@ class RunConfig(Settings):
                 message = "two teachers have this name, also teachers[{other}]: give each its own"
                 raise PydanticCustomError("duplicate_name", message, {"at": (index, "name"), "other": other})
         return teachers
+
+    @model_validator(mode="after")
+    def _one_teacher_a_name(self) -> Self:
+        known: dict[str, Teacher] = {}
+        for teacher in teachers_in(self):
+            if known.setdefault(teacher.name, teacher) != teacher:
+                raise ValueError(f"two different teachers are called {teacher.name!r}: give each a name of its own")
+        return self
+
+    @property
+    def helpers(self) -> list[Teacher]:
+        """Teachers that components ask and that annotate nothing themselves: a grader's judge."""
+        return list({t.name: t for t in teachers_in(self) if t not in self.teachers}.values())
 
     @field_validator("budget_usd")
     @classmethod

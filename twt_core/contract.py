@@ -76,6 +76,11 @@ async def complete(teacher: Teacher, request: Request) -> Completion:
     return completion
 
 
+async def close(teacher: Teacher) -> None:
+    """`Teacher.close`, checked."""
+    await _awaited(teacher, teacher.close)
+
+
 def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:
     """`Teacher.preflight`, checked."""
     _guarded(teacher, lambda: teacher.preflight(queries))

@@ -1,9 +1,9 @@
 """Every teacher's answer, durable before anything reads it: SQLite, one file for all runs of a project folder.
 
 A call is keyed by the hash of its whole canonical request, so what one run paid for no run pays for again. Before a
-priced call its worst-case price is reserved, in the same transaction that checks the budget; the answer's commit turns
-the reservation into its real cost. A reservation that outlives its process is a call that may have been billed: it
-stays counted, and is listed, until the same request is answered.
+call its worst-case price is reserved, in the transaction that checks the budget; the answer's commit turns the
+reservation into its real cost. A reservation that outlives its call is one that may have been billed: it stays counted
+and listed for good, since asking the same again is another call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,19 +20,32 @@ from twt_core.errors import BudgetExceeded, InputError, TwtError
 from twt_core.records import Completion, Request
 from twt_core.settings import Json
 
-VERSION = 1
+VERSION = 2
 
-_SCHEMA = """
+_NOW = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS calls (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, teacher TEXT NOT NULL, query_id TEXT NOT NULL, purpose TEXT NOT NULL,
-    request TEXT NOT NULL, completion TEXT NOT NULL, cost_usd REAL NOT NULL,
-    made_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    request TEXT NOT NULL, completion TEXT NOT NULL, cost_usd REAL NOT NULL, made_at {_NOW}
 ) STRICT;
 CREATE TABLE IF NOT EXISTS reservations (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, teacher TEXT NOT NULL, query_id TEXT NOT NULL, usd REAL NOT NULL,
-    made_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, run TEXT NOT NULL, teacher TEXT NOT NULL, query_id TEXT NOT NULL,
+    usd REAL NOT NULL, batch TEXT, request TEXT, made_at {_NOW}
+) STRICT;
+CREATE TABLE IF NOT EXISTS batches (
+    tag TEXT PRIMARY KEY, run TEXT NOT NULL, teacher TEXT NOT NULL, batch TEXT, made_at {_NOW}
 ) STRICT;
 CREATE INDEX IF NOT EXISTS calls_of_run ON calls (run, teacher);
+CREATE INDEX IF NOT EXISTS reservations_of_run ON reservations (run, teacher);
+CREATE INDEX IF NOT EXISTS reservations_of_batch ON reservations (batch);
+"""
+# In version 1 a key had one reservation, which the next try of the same request replaced.
+_FROM_VERSION_1 = """
+ALTER TABLE reservations RENAME TO reservations_1;
+{schema}
+INSERT INTO reservations (key, run, teacher, query_id, usd, made_at)
+    SELECT key, run, teacher, query_id, usd, made_at FROM reservations_1;
+DROP TABLE reservations_1;
 """
 
 
@@ -45,13 +58,45 @@ class Spending(NamedTuple):
     reserved_usd: float
 
 
+class Reserve(NamedTuple):
+    """Set the worst-case price of a call aside, within the budget. Gives the reservation's id."""
+
+    key: str
+    request: Request
+    run: str
+    usd: float
+    budget_usd: float | None
+    batch: str | None = None
+
+
+class Release(NamedTuple):
+    """Give a reservation back: the call is known not to have been billed."""
+
+    reservation: int
+
+
+class Commit(NamedTuple):
+    """Make an answer durable with its cost, in place of its reservation."""
+
+    key: str
+    request: Request
+    run: str
+    completion: Completion
+    usd: float
+    reservation: int | None = None
+
+
+#: What is written to the ledger.
+Entry = Reserve | Release | Commit
+
+
 def request_key(canonical: dict[str, Json]) -> str:
     """SHA-256 of a canonical request as sorted JSON, in hex."""
     return hashlib.sha256(json.dumps(canonical, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 class Ledger:
-    """The open ledger. Use it from one thread; other processes may have it open too.
+    """The open ledger. One thread at a time writes; `get` and `has` may be called meanwhile, by other processes too.
 
     Args:
         path: the SQLite file; made, with its folder, when it is not there.
@@ -63,11 +108,13 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._spent: dict[str, float] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db = _connect(path)
             with self._storage_errors():
                 self._open()
+            self._reader = _connect(path)  # its own, so that reading does not wait for a commit on its way to disk
         except (OSError, sqlite3.OperationalError) as error:
             raise InputError(f"{path}: cannot open the ledger: {error}") from error
 
@@ -77,55 +124,100 @@ class Ledger:
             raise InputError(f"{self.path}: a ledger of version {version}; this TwT reads up to {VERSION}. Upgrade TwT")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={VERSION}")
+        schema = _FROM_VERSION_1.format(schema=_SCHEMA) if version == 1 else _SCHEMA
+        self._db.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
+        self._reader.close()
         self._db.close()
 
     def get(self, key: str) -> Completion | None:
         """The committed answer to a request."""
         with self._storage_errors():
-            row = self._db.execute("SELECT completion FROM calls WHERE key = ?", (key,)).fetchone()
+            row = self._reader.execute("SELECT completion FROM calls WHERE key = ?", (key,)).fetchone()
         return Completion.model_validate_json(row[0]) if row else None
 
-    def reserve(self, key: str, request: Request, run: str, usd: float, budget_usd: float | None) -> None:
-        """Set the worst-case price of a call aside.
+    def has(self, key: str) -> bool:
+        """Whether there is a committed answer to a request."""
+        with self._storage_errors():
+            return self._reader.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone() is not None
+
+    def apply(self, entries: Sequence[Entry]) -> list[int | BudgetExceeded | None]:
+        """Write entries in one transaction. When this returns, they survive a power cut.
+
+        Returns:
+            For each, in order: a reservation's id, None, or the error of a reservation that would pass the budget.
+        """
+        try:
+            with self._transaction():
+                return [self._write(entry) for entry in entries]
+        except BaseException:
+            self._spent.clear()  # it may hold what was rolled back
+            raise
+
+    def reserve(self, entry: Reserve) -> int:
+        """One reservation.
 
         Raises:
             BudgetExceeded: the run's cost, its other reservations and this one would pass the budget.
         """
-        with self._transaction():
-            self._db.execute("DELETE FROM reservations WHERE key = ?", (key,))
-            spent = sum(row.cost_usd + row.reserved_usd for row in self.spending(run))
-            if budget_usd is not None and spent + usd > budget_usd:
-                raise BudgetExceeded(
-                    f"the next call to {request.teacher} may cost ${usd:.4f}; ${spent:.4f} of the ${budget_usd:.2f} "
-                    "budget is spent or reserved. Raise budget_usd and run the same command again: it goes on from here"
-                )
-            self._db.execute(
-                "INSERT INTO reservations (key, run, teacher, query_id, usd) VALUES (?, ?, ?, ?, ?)",
-                (key, run, request.teacher, request.query_id, usd),
+        [outcome] = self.apply([entry])
+        if isinstance(outcome, BudgetExceeded):
+            raise outcome
+        assert outcome is not None  # a reservation has an id
+        return outcome
+
+    def _write(self, entry: Entry) -> int | BudgetExceeded | None:
+        if isinstance(entry, Reserve):
+            return self._reserve(entry)
+        if isinstance(entry, Release):
+            self._release(entry.reservation)
+        else:
+            self._commit(entry)
+        return None
+
+    def _reserve(self, entry: Reserve) -> int | BudgetExceeded:
+        spent = self._spent_by(entry.run)
+        if entry.budget_usd is not None and spent + entry.usd > entry.budget_usd:
+            return BudgetExceeded(
+                f"the next call to {entry.request.teacher} may cost ${entry.usd:.4f}; ${spent:.4f} of the "
+                f"${entry.budget_usd:.2f} budget is spent or reserved. Raise budget_usd and run the same command "
+                "again: it goes on from here"
             )
+        request = entry.request
+        whole = request.model_dump_json() if entry.batch is not None else None
+        cursor = self._db.execute(
+            "INSERT INTO reservations (key, run, teacher, query_id, usd, batch, request) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (entry.key, entry.run, request.teacher, request.query_id, entry.usd, entry.batch, whole),
+        )
+        self._spent[entry.run] += entry.usd
+        return cursor.lastrowid or 0
 
-    def release(self, key: str) -> None:
-        """Give a reservation back: the call is known not to have been billed."""
-        with self._transaction():
-            self._db.execute("DELETE FROM reservations WHERE key = ?", (key,))
+    def _release(self, reservation: int) -> None:
+        rows = self._db.execute("DELETE FROM reservations WHERE id = ? RETURNING run, usd", (reservation,))
+        for run, usd in rows.fetchall():
+            self._spent[run] = self._spent_by(run) - usd
 
-    def commit(self, key: str, request: Request, run: str, completion: Completion, usd: float) -> None:
-        """Make an answer durable with its cost. When this returns, it survives a power cut."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO calls (key, run, teacher, query_id, purpose, request, completion, cost_usd) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key, run, request.teacher, request.query_id, request.purpose,
-                    request.model_dump_json(), completion.model_dump_json(), usd,
-                ),
-            )  # fmt: skip
-            self._db.execute("DELETE FROM reservations WHERE key = ?", (key,))
+    def _commit(self, entry: Commit) -> None:
+        request, spent = entry.request, self._spent_by(entry.run)
+        made = self._db.execute(
+            "INSERT OR IGNORE INTO calls (key, run, teacher, query_id, purpose, request, completion, cost_usd) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.key, entry.run, request.teacher, request.query_id, request.purpose,
+                request.model_dump_json(), entry.completion.model_dump_json(), entry.usd,
+            ),
+        )  # fmt: skip
+        self._spent[entry.run] = spent + entry.usd * made.rowcount
+        if entry.reservation is not None:
+            self._release(entry.reservation)
+
+    def _spent_by(self, run: str) -> float:
+        # Kept as a running sum, since adding up every call before each call would grow with the square of their number.
+        if run not in self._spent:
+            self._spent[run] = sum(row.cost_usd + row.reserved_usd for row in self.spending(run))
+        return self._spent[run]
 
     def spending(self, run: str) -> list[Spending]:
         """Calls and cost of a run, by teacher."""
@@ -140,9 +232,14 @@ class Ledger:
             return [Spending(*row) for row in rows]
 
     def maybe_billed(self, run: str) -> list[tuple[str, str]]:
-        """(teacher, query id) of the run's calls that were under way when their process ended."""
+        """(teacher, query id) of the run's calls whose reply never came: one for each such try.
+
+        What is in a batch that is under way is not among them.
+        """
         with self._storage_errors():
-            rows = self._db.execute("SELECT teacher, query_id FROM reservations WHERE run = ? ORDER BY 1, 2", (run,))
+            rows = self._db.execute(
+                "SELECT teacher, query_id FROM reservations WHERE run = ? AND batch IS NULL ORDER BY 1, 2, id", (run,)
+            )
             return [(teacher, query) for teacher, query in rows]
 
     @contextmanager
@@ -162,3 +259,8 @@ class Ledger:
             yield
         except sqlite3.DatabaseError as error:
             raise TwtError(f"{self.path}: the ledger failed: {error}. Nothing that was committed is lost") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # The engine writes from a thread of its own (`twt_core.clerk`), never from two at a time.
+    return sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)

@@ -80,10 +80,10 @@ class Method:
     def annotate(self) -> Rows[Annotation]:
         """Every query asked of every teacher."""
         teachers, data = self.config.teachers, self.data
-        settings: list[Settings | Json] = [self.task, *teachers, data.queries_digest]
+        settings: list[Settings | Json] = [self.task, *teachers, data.queries_digest, [t.samples for t in teachers]]
         return self.steps.rows(
             "annotations", Annotation, [], settings,
-            lambda: sampling.annotate(data.queries, teachers, self.task, self.desk),
+            lambda: sampling.annotate(data.unlabeled, teachers, self.task, self.desk),
         )  # fmt: skip
 
     def score(self, annotations: Rows[Annotation]) -> Rows[Annotation]:
@@ -98,7 +98,10 @@ class Method:
         """Each annotation with its verdict: quality selection."""
         quality_filter = self.config.quality_filter
         return self.steps.rows(
-            "kept", Annotation, [scored], [quality_filter, self.task, self.data.queries_digest],
+            "kept",
+            Annotation,
+            [scored],
+            [quality_filter, self.task, self.data.queries_digest],
             lambda: sampling.keep(scored.read(), quality_filter, self.context),
         )
 
@@ -106,7 +109,10 @@ class Method:
         """G: diversity selection (eq. 2-3)."""
         selector = self.config.diversity_selector
         return self.steps.rows(
-            "selected", Annotation, [kept], [selector, self.task, self.data.queries_digest],
+            "selected",
+            Annotation,
+            [kept],
+            [selector, self.task, self.data.queries_digest],
             lambda: sampling.select(kept.read(), selector, self.context),
         )
 

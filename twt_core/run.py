@@ -108,8 +108,7 @@ class Run:
         """The step's records: those on disk when they are whole and current, else made now."""
 
         def write(folder: Path) -> None:
-            text = "".join(row.model_dump_json(exclude_none=True) + "\n" for row in make())
-            write_whole(folder / ROWS, text)
+            write_whole(folder / ROWS, (row.model_dump_json(exclude_none=True) + "\n" for row in make()))
 
         made = self.folder(name, inputs, settings, write)
         return Rows(made.path, made.digest, record)
@@ -236,8 +235,8 @@ def engine_version() -> str:
         return "not installed"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, whenever the process ends.
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """Write a file, given whole or in parts, so that it is there whole or not at all, whenever the process ends.
 
     Raises:
         TwtError: the disk is full or the folder is not writable.
@@ -245,7 +244,7 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -2,59 +2,85 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twt_core import contract
 from twt_core.asking import Desk
 from twt_core.components import ConfidenceScorer, Context, DiversitySelector, QualityFilter, TaskEvaluator, Teacher
 from twt_core.errors import TwtError
-from twt_core.records import Annotation, Completion, Failed, Query, Request
+from twt_core.prompts import Message
+from twt_core.records import Annotation, Completion, Failed, Query, Reading, Request
+from twt_core.settings import Json
+
+#: What a provider's reason for ending a text says of what is missing in it.
+_CUT_OFF = {
+    "length": ": it was cut off at the most tokens allowed (max_tokens)",
+    "content_filter": ": the provider's content filter ended it",
+}
 
 
-def requests_for(queries: Sequence[Query], teachers: Sequence[Teacher], task: TaskEvaluator) -> list[Request]:
-    """Every query to every teacher, ordered by query, then by teacher."""
-    return [
-        Request(query_id=query.id, teacher=teacher.name, purpose="answer", messages=tuple(messages))
-        for query in queries
-        for messages in [task.teacher_messages(query.unlabeled())]
-        for teacher in teachers
-    ]
+def requests_for(queries: Iterable[Query], teachers: Sequence[Teacher], task: TaskEvaluator) -> Iterator[Request]:
+    """Every query to every teacher as often as it samples, ordered by query, then by teacher, then by sample."""
+    schemas = [teacher.answer_schema(task) for teacher in teachers]
+    for query in queries:
+        messages = tuple(task.teacher_messages(query.unlabeled()))
+        for teacher, schema in zip(teachers, schemas, strict=True):
+            for sample in range(teacher.samples):
+                yield Request(
+                    query_id=query.id,
+                    teacher=teacher.name,
+                    purpose="answer",
+                    messages=messages if schema is None else _structured(messages, schema),
+                    sample=sample,
+                    json_schema=schema,
+                )
+
+
+def _structured(messages: tuple[Message, ...], schema: dict[str, Json]) -> tuple[Message, ...]:
+    *before, last = messages
+    asked = f"{last.content}\n\nAnswer with one JSON object and nothing else. Its schema: {json.dumps(schema)}"
+    return (*before, Message(last.role, asked))
 
 
 def annotate(
-    queries: Sequence[Query], teachers: Sequence[Teacher], task: TaskEvaluator, desk: Desk
-) -> list[Annotation]:
-    """One annotation for each query and teacher, failed ones included with their cause."""
-    known = {query.id: query.unlabeled() for query in queries}
-    requests = requests_for(queries, teachers, task)
-    return [
-        _annotation(request, answer, known[request.query_id], task)
-        for request, answer in zip(requests, desk.ask(requests), strict=True)
-    ]
+    queries: Mapping[str, Query], teachers: Sequence[Teacher], task: TaskEvaluator, desk: Desk
+) -> Iterator[Annotation]:
+    """One annotation for each query, teacher and sample, failed ones included with their cause.
+
+    Answers go to the ledger as they come and are read from there in order, so that the memory this needs does not grow
+    with the number of queries.
+    """
+    own = {teacher.name: requests_for(queries.values(), [teacher], task) for teacher in teachers}
+    failures = desk.fetch(own, {teacher.name: len(queries) * teacher.samples for teacher in teachers})
+    for request in requests_for(queries.values(), teachers, task):
+        yield _annotation(request, desk.result(request, failures), queries[request.query_id], task)
 
 
 def _annotation(request: Request, answer: Completion | Failed, query: Query, task: TaskEvaluator) -> Annotation:
     if isinstance(answer, Failed):
-        return Annotation(query_id=query.id, teacher=request.teacher, failure=answer.cause)
+        return Annotation(query_id=query.id, teacher=request.teacher, sample=request.sample, failure=answer.cause)
     reading = task.read(answer.text, query)
     return Annotation(
         query_id=query.id,
         teacher=request.teacher,
+        sample=request.sample,
         text=answer.text,
         rationale=reading.rationale,
         label=reading.label,
         factors=reading.factors,
         score=reading.score,
         logprobs=answer.logprobs,
-        failure=_missing(reading.rationale, reading.label),
+        failure=_missing(reading, answer.finish_reason),
     )
 
 
-def _missing(rationale: str, label: str | None) -> str | None:
-    if label is None:
-        return "no answer found in the text"
-    return None if rationale else "no rationale found in the text"
+def _missing(reading: Reading, finish_reason: str | None) -> str | None:
+    if reading.label is not None and reading.rationale:
+        return None
+    missing = "no answer" if reading.label is None else "no rationale"
+    return f"{missing} found in the text{_CUT_OFF.get(finish_reason or '', '')}"
 
 
 def score(annotations: Sequence[Annotation], scorer: ConfidenceScorer, context: Context) -> list[Annotation]:

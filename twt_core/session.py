@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from twt_core import pipeline, sampling
 from twt_core.asking import Desk
+from twt_core.components import Teacher
 from twt_core.config import RunConfig, config_difference, load_config
 from twt_core.data import Data, read_data
+from twt_core.embedding import Embeddings
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
 from twt_core.models import find_model
@@ -26,6 +29,7 @@ from twt_core.summary import SUMMARY, Summary, summarise
 
 QUERIES = "queries.jsonl"
 LEDGER = "ledger.sqlite"
+EMBEDDINGS = "embeddings.sqlite"
 MODELS = ".models"
 
 
@@ -43,6 +47,7 @@ class PlannedCalls(BaseModel):
     teacher: str
     answers: int
     rewrites_at_most: int
+    grades_at_most: int
     worst_case_usd: float | None
 
 
@@ -113,7 +118,7 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     config, data, path = prepared
     student = Student(config.student, runs_dir / MODELS, config.seed, progress)
     folder.whole = desk.nothing_to_retry
-    outcome = pipeline.follow(config, data, folder, desk, student)
+    outcome = pipeline.follow(config, data, folder, desk, student, Embeddings(runs_dir / EMBEDDINGS, progress))
     folder.finish()
     if not folder.made:
         progress.say("nothing to do: every step is on disk")
@@ -124,18 +129,18 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
 
 def _desk(prepared: Prepared, ledger: Ledger, progress: Progress) -> Desk:
     config = prepared.config
-    return Desk(ledger, config.teachers, prepared.path.name, config.budget_usd, progress)
+    return Desk(ledger, config.teachers, prepared.path.name, config.budget_usd, progress, config.helpers)
 
 
-def _answers(prepared: Prepared) -> list[Request]:
-    return sampling.requests_for(prepared.data.queries, prepared.config.teachers, prepared.config.task_evaluator)
+def _answers(prepared: Prepared, teacher: Teacher) -> list[Request]:
+    return list(sampling.requests_for(prepared.data.queries, [teacher], prepared.config.task_evaluator))
 
 
 def _check_prices(prepared: Prepared, desk: Desk) -> None:
     if prepared.config.budget_usd is None:
         return
-    for teacher in prepared.config.teachers:
-        first = sampling.requests_for(prepared.data.queries[:1], [teacher], prepared.config.task_evaluator)
+    for teacher in [*prepared.config.teachers, *prepared.config.helpers]:
+        first = list(sampling.requests_for(prepared.data.queries[:1], [teacher], prepared.config.task_evaluator))
         if desk.worst_case_usd(first) is None:
             raise InputError(
                 f"budget_usd: the price of teacher {teacher.name!r} is not known, so no budget can be kept. "
@@ -174,10 +179,14 @@ def plan(
     prepared = prepare(config_path, overrides, runs_dir, name)
     steps = Plan(prepared.path)
     ledger_file = runs_dir / LEDGER
-    with closing(Ledger(ledger_file if ledger_file.exists() else Path(":memory:"))) as ledger:
+    with (
+        TemporaryDirectory() as empty,
+        closing(Ledger(ledger_file if ledger_file.exists() else Path(empty, LEDGER))) as ledger,
+    ):
         desk = _desk(prepared, ledger, progress)
         student = Student(prepared.config.student, runs_dir / MODELS, prepared.config.seed, progress)
-        pipeline.follow(prepared.config, prepared.data, steps, desk, student)
+        embed = Embeddings(runs_dir / EMBEDDINGS, progress)  # opens nothing before it is used
+        pipeline.follow(prepared.config, prepared.data, steps, desk, student, embed)
         calls = _planned_calls(prepared, steps, desk)
     prices = [row.worst_case_usd for row in calls]
     return PlanSummary(
@@ -185,7 +194,7 @@ def plan(
         run=str(prepared.path),
         steps=[PlannedStep(step=step, cached=done) for step, done in steps.steps],
         calls=calls,
-        teacher_calls_at_most=sum(row.answers + row.rewrites_at_most for row in calls),
+        teacher_calls_at_most=sum(row.answers + row.rewrites_at_most + row.grades_at_most for row in calls),
         worst_case_usd=None if None in prices else round(math.fsum(p for p in prices if p is not None), 6),
         budget_usd=prepared.config.budget_usd,
     )
@@ -195,21 +204,41 @@ def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedC
     """Answers are counted exactly; of rewrites, at most one for each query, teacher and compressed stage."""
     config = prepared.config
     done = dict(steps.steps)
-    answers = [] if done["annotations"] else desk.to_ask(_answers(prepared))
     compressed = [stage for stage in config.stage_scheduler.stages() if stage.rationale == "compressed"]
     rounds = sum(not done[f"{stage.name}-traces"] for stage in compressed) if config.compressor.asks_teachers else 0
     planned = []
     for teacher in config.teachers:
-        own = [request for request in answers if request.teacher == teacher.name]
-        rewrites = [r for r in _answers(prepared) if r.teacher == teacher.name] * rounds
+        own = _answers(prepared, teacher)
+        answers = [] if done["annotations"] else desk.to_ask(own)
+        rewrites = own * rounds
         # A rewrite's prompt holds the answer, too: twice the price of the answer's call bounds it.
-        prices = [desk.worst_case_usd(own), desk.worst_case_usd([*rewrites, *rewrites])]
+        prices = [desk.worst_case_usd(answers), desk.worst_case_usd([*rewrites, *rewrites])]
         planned.append(
             PlannedCalls(
                 teacher=teacher.name,
-                answers=len(own),
+                answers=len(answers),
                 rewrites_at_most=len(rewrites),
+                grades_at_most=0,
                 worst_case_usd=None if None in prices else math.fsum(p for p in prices if p is not None),
+            )
+        )
+    return [*planned, *([] if done["scored"] else _planned_grades(prepared, desk))]
+
+
+def _planned_grades(prepared: Prepared, desk: Desk) -> list[PlannedCalls]:
+    """What a scorer may ask its judge: one grade for every answer."""
+    grades = len(prepared.data.queries) * sum(teacher.samples for teacher in prepared.config.teachers)
+    planned = []
+    for judge in prepared.config.helpers:
+        [first, *_] = _answers(prepared, judge)
+        price = desk.worst_case_usd([first])
+        planned.append(
+            PlannedCalls(
+                teacher=judge.name,
+                answers=0,
+                rewrites_at_most=0,
+                grades_at_most=grades,
+                worst_case_usd=None if price is None else 2 * price * grades,  # a grade's prompt holds the answer, too
             )
         )
     return planned

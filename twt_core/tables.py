@@ -82,10 +82,12 @@ def print_plan(plan: PlanSummary) -> None:
         steps.add_row(step.step, "on disk" if step.cached else "to do")
     console.print(steps)
     console.print()
-    figures = ("answers", "rewrites at most", "worst case")
+    graded = any(row.grades_at_most for row in plan.calls)
+    figures = ("answers", "rewrites at most", *(["grades at most"] if graded else []), "worst case")
     calls = _table("teacher", *figures, right=figures)
     for row in plan.calls:
-        calls.add_row(row.teacher, str(row.answers), str(row.rewrites_at_most), _price(row.worst_case_usd))
+        counts = [row.answers, row.rewrites_at_most, *([row.grades_at_most] if graded else [])]
+        calls.add_row(row.teacher, *map(str, counts), _price(row.worst_case_usd))
     console.print(calls)
     console.print()
     budget = "no budget" if plan.budget_usd is None else f"budget ${plan.budget_usd:.2f}"

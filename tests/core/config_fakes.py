@@ -76,7 +76,7 @@ class Live(Teacher):
 class SelfReported(ConfidenceScorer):
     """The teacher's own."""
 
-    def score(self, annotations, task):
+    def score(self, annotations, context):
         return [None for _ in annotations]
 
 
@@ -86,7 +86,7 @@ class Weighted(ConfidenceScorer):
     parts: tuple[ConfidenceScorer, ...]
     by_name: dict[str, ConfidenceScorer] = Field(default_factory=dict)
 
-    def score(self, annotations, task):
+    def score(self, annotations, context):
         return [None for _ in annotations]
 
 
@@ -95,14 +95,14 @@ class Threshold(QualityFilter):
 
     minimum: float = Field(default=0.95, ge=0, le=1, description="The paper's s.")
 
-    def judge(self, annotations):
+    def judge(self, annotations, context):
         return [None for _ in annotations]
 
 
 class HardRejection(QualityFilter):
     """Only good ones."""
 
-    def judge(self, annotations):
+    def judge(self, annotations, context):
         return [None for _ in annotations]
 
 
@@ -111,7 +111,7 @@ class MinSimilarityPair(DiversitySelector):
 
     embedder: str = "some/model"
 
-    def select(self, pool):
+    def select(self, pool, context):
         return list(pool)
 
 
@@ -120,14 +120,14 @@ class RandomPair(DiversitySelector):
 
     seed: int = 0
 
-    def select(self, pool):
+    def select(self, pool, context):
         return list(pool)
 
 
 class TeacherGuided(Compressor):
     """The teacher rewrites."""
 
-    def compress(self, drafts, task, ask):
+    def compress(self, drafts, context):
         return []
 
 

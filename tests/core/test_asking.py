@@ -24,7 +24,7 @@ class Scripted(Teacher):
         await asyncio.sleep(0)
         text = request.messages[-1].content
         if text in ("fail", "refuse"):
-            raise TeacherError(f"{text}ed", permanent=text == "refuse")
+            raise TeacherError(f"{text}ed", retry="never" if text == "refuse" else "later")
         if text == "silence":
             raise TeacherError("no reply", maybe_billed=True)
         if text == "break":

@@ -46,9 +46,9 @@ def call(monkeypatch):
         method, base, use = {
             "teacher": ("complete", Teacher, lambda c: asyncio.run(contract.complete(c, samples.request()))),
             "scorer": ("score", ConfidenceScorer, lambda c: contract.score(c, POOL, None)),
-            "filter": ("judge", QualityFilter, lambda c: contract.judge(c, POOL)),
-            "selector": ("select", DiversitySelector, lambda c: contract.select(c, POOL)),
-            "compressor": ("compress", Compressor, lambda c: contract.compress(c, POOL, None, None)),
+            "filter": ("judge", QualityFilter, lambda c: contract.judge(c, POOL, None)),
+            "selector": ("select", DiversitySelector, lambda c: contract.select(c, POOL, None)),
+            "compressor": ("compress", Compressor, lambda c: contract.compress(c, POOL, None)),
             "scheduler": ("stages", StageScheduler, contract.stages),
         }[kind]
         body = give_later if kind == "teacher" else lambda self, *arguments: give(*arguments)
@@ -138,8 +138,8 @@ def changed(annotations):
 @pytest.mark.parametrize(
     ("kind", "result"),
     [
-        ("scorer", lambda annotations, task: [0.5 for _ in changed(annotations)]),
-        ("filter", lambda annotations: [None for _ in changed(annotations)]),
+        ("scorer", lambda annotations, context: [0.5 for _ in changed(annotations)]),
+        ("filter", lambda annotations, context: [None for _ in changed(annotations)]),
     ],
 )
 def test_a_changed_input_has_no_effect(call, kind, result):
@@ -150,7 +150,7 @@ def test_a_changed_input_has_no_effect(call, kind, result):
 
 def test_a_changed_input_is_not_selected(call):
     with pytest.raises(PluginError, match="was changed"):
-        call("selector", lambda pool: list(changed(pool)))
+        call("selector", lambda pool, context: list(changed(pool)))
 
 
 def test_nobody_can_set_a_field():

@@ -10,6 +10,7 @@ from twt_plugins.task_evaluators.exact_match import ExactMatch
 TASK = ExactMatch()
 QUERY = Query(id="q1", query="What is 3 plus 4?", answer="SECRET")
 QUERIES = {"q1": QUERY, "q2": Query(id="q2", query="What is 1 plus 1?", answer="2")}
+CONTEXT = samples.context(TASK, list(QUERIES.values()))
 TRACE = Trace(query_id="q1", teacher="ann", label="7", rationale="Three and four more are seven.")
 
 
@@ -18,7 +19,7 @@ class Proposes(Compressor):
 
     rewrite: Rewrite
 
-    def compress(self, drafts, task, ask):
+    def compress(self, drafts, context):
         Proposes.seen = drafts
         return [self.rewrite for _ in drafts]
 
@@ -55,7 +56,7 @@ def test_answer_only_traces_are_the_labels():
 
 
 def compressed(rewrite, answers=()):
-    [made] = distillation.compressed_traces(QUERIES, [TRACE], list(answers), Proposes(rewrite=rewrite), TASK, Desk())
+    [made] = distillation.compressed_traces([TRACE], list(answers), Proposes(rewrite=rewrite), CONTEXT)
     return made
 
 
@@ -82,7 +83,7 @@ def test_else_the_original_stays_and_the_reason_is_kept(rewrite, why):
 def test_an_old_reason_goes_with_a_new_rewrite():
     old = TRACE.model_copy(update={"kept_original": "call failed"})
     proposes = Proposes(rewrite=Rewrite(rationale="Seven.", label="7"))
-    [made] = distillation.compressed_traces(QUERIES, [old], [], proposes, TASK, Desk())
+    [made] = distillation.compressed_traces([old], [], proposes, CONTEXT)
     assert made.kept_original is None
 
 
@@ -99,7 +100,9 @@ def test_a_compressor_sees_the_students_thinking_and_no_answer():
 def test_the_teacher_that_wrote_a_rationale_rewrites_it():
     traces = [TRACE, TRACE.model_copy(update={"teacher": "ben"}), TRACE.model_copy(update={"teacher": "cai"})]
     desk = Desk(Completion(text="Thinking: Seven.\nThe answer is: 7"), Failed(cause="500"), Completion(text="eh?"))
-    made = distillation.compressed_traces(QUERIES, traces, [], TeacherGuided(), TASK, desk)
+    made = distillation.compressed_traces(
+        traces, [], TeacherGuided(), samples.context(TASK, list(QUERIES.values()), desk.ask)
+    )
     assert [r.teacher for r in desk.requests] == ["ann", "ben", "cai"]
     assert {r.purpose for r in desk.requests} == {"rewrite"}
     assert [t.kept_original for t in made] == [None, "call failed", "lost the answer"]

@@ -6,7 +6,7 @@ import pytest
 import samples
 
 from twt_core.errors import BudgetExceeded, InputError, TwtError
-from twt_core.ledger import Ledger, Spending, request_key
+from twt_core.ledger import Commit, Ledger, Release, Reserve, Spending, request_key
 from twt_core.records import Completion, TokenLogprob, Usage
 
 ANSWER = Completion(
@@ -15,6 +15,10 @@ ANSWER = Completion(
     usage=Usage(prompt_tokens=3, completion_tokens=2),
     cost_usd=0.25,
 )
+
+
+def commit(ledger, key, request, run, completion, usd, reservation=None):
+    assert ledger.apply([Commit(key, request, run, completion, usd, reservation)]) == [None]
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def ledger(tmp_path):
 
 def test_answers_come_back_as_they_were(ledger):
     assert ledger.get("k") is None
-    ledger.commit("k", samples.request(), "run", ANSWER, 0.25)
+    commit(ledger, "k", samples.request(), "run", ANSWER, 0.25)
     assert ledger.get("k") == ANSWER
     assert Ledger(ledger.path).get("k") == ANSWER
 
@@ -37,8 +41,8 @@ def test_it_is_durable(ledger):
 
 
 def test_the_first_answer_to_a_request_stays(ledger):
-    ledger.commit("k", samples.request(), "run", ANSWER, 0.25)
-    ledger.commit("k", samples.request(), "run", Completion(text="late"), 9.0)
+    commit(ledger, "k", samples.request(), "run", ANSWER, 0.25)
+    commit(ledger, "k", samples.request(), "run", Completion(text="late"), 9.0)
     assert ledger.get("k") == ANSWER
     assert ledger.spending("run") == [Spending("ann", 1, 0.25, 0.0)]
 
@@ -50,36 +54,76 @@ def test_the_key_is_the_content_whatever_its_order():
 
 
 def test_a_budget_holds_with_reservations_counted(ledger):
-    ledger.commit("k1", samples.request(), "run", ANSWER, 0.25)
-    ledger.reserve("k2", samples.request("q2"), "run", 0.5, 1.0)
+    commit(ledger, "k1", samples.request(), "run", ANSWER, 0.25)
+    ledger.reserve(Reserve("k2", samples.request("q2"), "run", 0.5, 1.0))
     with pytest.raises(BudgetExceeded, match=r"may cost \$0\.3000; \$0\.7500 of the \$1\.00 budget") as stopped:
-        ledger.reserve("k3", samples.request("q3"), "run", 0.3, 1.0)
+        ledger.reserve(Reserve("k3", samples.request("q3"), "run", 0.3, 1.0))
     assert stopped.value.exit_code == 3
     assert ledger.maybe_billed("run") == [("ann", "q2")]  # a refused one leaves nothing
-    ledger.reserve("k3", samples.request("q3"), "run", 0.25, 1.0)  # to the last cent
-    ledger.reserve("k4", samples.request("q4"), "another run", 0.9, 1.0)
+    ledger.reserve(Reserve("k3", samples.request("q3"), "run", 0.25, 1.0))  # to the last cent
+    ledger.reserve(Reserve("k4", samples.request("q4"), "another run", 0.9, 1.0))
 
 
 def test_a_reservation_becomes_its_cost_or_is_given_back(ledger):
-    ledger.reserve("k1", samples.request(), "run", 0.5, None)
-    ledger.reserve("k2", samples.request("q2"), "run", 0.5, None)
-    ledger.commit("k1", samples.request(), "run", ANSWER, 0.1)
+    first = ledger.reserve(Reserve("k1", samples.request(), "run", 0.5, None))
+    second = ledger.reserve(Reserve("k2", samples.request("q2"), "run", 0.5, None))
+    commit(ledger, "k1", samples.request(), "run", ANSWER, 0.1, first)
     assert ledger.spending("run") == [Spending("ann", 1, 0.1, 0.5)]
-    ledger.release("k2")
+    ledger.apply([Release(second)])
     assert ledger.spending("run") == [Spending("ann", 1, 0.1, 0.0)]
 
 
-def test_asking_again_after_a_crash_does_not_reserve_twice(ledger):
-    for _ in range(3):
-        ledger.reserve("k", samples.request(), "run", 0.6, 1.0)
-    assert ledger.spending("run") == [Spending("ann", 0, 0.0, 0.6)]
+def test_every_try_that_may_have_been_billed_counts(ledger):
+    ledger.reserve(Reserve("k", samples.request(), "run", 0.4, 1.0))
+    again = ledger.reserve(Reserve("k", samples.request(), "run", 0.4, 1.0))
+    with pytest.raises(BudgetExceeded):
+        ledger.reserve(Reserve("k", samples.request(), "run", 0.4, 1.0))
+    commit(ledger, "k", samples.request(), "run", ANSWER, 0.1, again)
+    assert ledger.spending("run") == [Spending("ann", 1, 0.1, 0.4)]
+    assert ledger.maybe_billed("run") == [("ann", "q1")]  # the first try stays listed
+
+
+def test_what_is_written_together_is_checked_one_by_one(ledger):
+    wanted = [Reserve(f"k{n}", samples.request(f"q{n}"), "run", 0.4, 1.0) for n in range(3)]
+    first, second, third = ledger.apply(wanted)
+    assert first != second
+    assert isinstance(third, BudgetExceeded)
+    assert ledger.maybe_billed("run") == [("ann", "q0"), ("ann", "q1")]
+
+
+def test_what_was_rolled_back_is_not_counted(ledger):
+    ledger.reserve(Reserve("k", samples.request(), "run", 0.4, 1.0))
+    with pytest.raises(TwtError, match="ledger failed"):
+        ledger.apply([Reserve("k2", samples.request(), "run", 0.5, 1.0), Release(sqlite3)])
+    assert ledger.reserve(Reserve("k3", samples.request(), "run", 0.6, 1.0))
+
+
+def test_a_ledger_of_version_1_is_brought_up(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            "CREATE TABLE calls (key TEXT PRIMARY KEY, run TEXT, teacher TEXT, query_id TEXT, purpose TEXT,"
+            " request TEXT, completion TEXT, cost_usd REAL, made_at TEXT);"
+            "CREATE TABLE reservations (key TEXT PRIMARY KEY, run TEXT, teacher TEXT, query_id TEXT, usd REAL,"
+            " made_at TEXT);"
+            "INSERT INTO calls VALUES ('k', 'run', 'ann', 'q1', 'answer', '', '{\"text\":\"7\"}', 0.25, '');"
+            "INSERT INTO reservations VALUES ('k2', 'run', 'ann', 'q2', 0.5, '2026');"
+            "PRAGMA user_version=1"
+        )
+    db.close()
+    for _ in range(2):
+        ledger = Ledger(path)
+        assert ledger.get("k") == Completion(text="7")
+        assert ledger.spending("run") == [Spending("ann", 1, 0.25, 0.5)]
+        assert ledger.maybe_billed("run") == [("ann", "q2")]
+        ledger.close()
 
 
 def test_a_reservation_outlives_its_process(tmp_path):
     path = tmp_path / "ledger.sqlite"
     script = (
-        "import os, signal, sys; from pathlib import Path; import samples; from twt_core.ledger import Ledger\n"
-        "ledger = Ledger(Path(sys.argv[1])); ledger.reserve('k', samples.request(), 'run', 0.5, 1.0)\n"
+        "import os, signal, sys, samples; from pathlib import Path; from twt_core.ledger import Ledger, Reserve\n"
+        "ledger = Ledger(Path(sys.argv[1])); ledger.reserve(Reserve('k', samples.request(), 'run', 0.5, 1.0))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", script, str(path)], cwd=samples.__file__.rpartition("/")[0], check=False)
@@ -95,13 +139,13 @@ def test_a_failed_transaction_leaves_nothing(ledger):
 
 def test_two_processes_may_have_it_open(ledger):
     other = Ledger(ledger.path)
-    other.commit("k", samples.request(), "run", ANSWER, 0.0)
+    commit(other, "k", samples.request(), "run", ANSWER, 0.0)
     assert ledger.get("k") == ANSWER
 
 
 def test_a_newer_version_is_refused(ledger):
     ledger._db.execute("PRAGMA user_version=99")
-    with pytest.raises(InputError, match=r"a ledger of version 99; this TwT reads up to 1\. Upgrade"):
+    with pytest.raises(InputError, match=r"a ledger of version 99; this TwT reads up to 2\. Upgrade"):
         Ledger(ledger.path)
 
 
@@ -121,7 +165,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 def test_a_damaged_row_is_not_taken_for_an_answer(ledger):
-    ledger.commit("k", samples.request(), "run", ANSWER, 0.0)
+    commit(ledger, "k", samples.request(), "run", ANSWER, 0.0)
     ledger.close()
     with sqlite3.connect(ledger.path) as db:
         db.execute("PRAGMA writable_schema=ON")

@@ -3,7 +3,6 @@ import samples
 
 from twt_core.records import Draft
 from twt_plugins.compressors.fixed_length import FixedLength, shorten
-from twt_plugins.task_evaluators.exact_match import ExactMatch
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,7 @@ def test_whole_sentences_within_the_share(rationale, ratio, short):
 
 def test_the_label_stays_and_no_teacher_is_asked():
     draft = Draft(query=samples.QUERY, annotation=samples.annotation(rationale="One two. Three four."))
-    [made] = FixedLength().compress([draft], ExactMatch(), ask=None)
+    [made] = FixedLength().compress([draft], samples.context())
     assert (made.rationale, made.label) == ("One two.", "7")
     assert not FixedLength.reads_student
     assert not FixedLength.asks_teachers

@@ -1,0 +1,69 @@
+"""Writing to the ledger while calls go on: what arrives during one commit shares the next one's trip to the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from twt_core.errors import TwtError
+from twt_core.ledger import Entry, Ledger
+
+_Waiting = tuple[Entry, "asyncio.Future[int | None]"]
+
+
+class Clerk:
+    """The one writer of an open ledger, for an event loop. Use it in an `async with`.
+
+    A commit waits for the disk, so it is done in a thread; entries that come meanwhile are written together by the
+    next. Leaving the block waits for all that was entered, a cancelled caller's entries included.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writing is not None:
+            await self._writing
+        self._thread.shutdown()
+
+    async def enter(self, entry: Entry) -> int | None:
+        """Write an entry. When this returns, it is on disk.
+
+        Returns:
+            A reservation's id; None for the other entries.
+
+        Raises:
+            BudgetExceeded: a reservation would pass the budget.
+            TwtError: the disk or the file failed.
+        """
+        done: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            for (_, done), outcome in zip(batch, await self._outcomes([entry for entry, _ in batch]), strict=True):
+                if done.done():  # its caller was cancelled; what it entered is written all the same
+                    continue
+                if isinstance(outcome, TwtError):
+                    done.set_exception(outcome)
+                else:
+                    done.set_result(outcome)
+        self._writing = None
+
+    async def _outcomes(self, entries: list[Entry]) -> Sequence[int | TwtError | None]:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.apply, entries)
+        except TwtError as error:
+            return [error] * len(entries)
