@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from twt_core import contract
 from twt_core.clerk import Clerk
 from twt_core.components import Teacher
-from twt_core.errors import BudgetExceeded, InputError, TeacherError, TwtError
+from twt_core.errors import BatchPending, BudgetExceeded, InputError, TeacherError, TwtError
 from twt_core.ledger import Commit, Ledger, Release, Reserve, request_key
 from twt_core.pacing import Pacer
 from twt_core.records import Completion, Failed, Request
@@ -35,10 +35,19 @@ class Account:
     budget_usd: float | None
     failures: dict[str, Failed] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
+    #: Batches that are under way at a provider: "teacher: id".
+    pending: list[str] = field(default_factory=list)
 
     def first_error(self) -> Exception | None:
-        """What to tell the user: a fault before a spent budget, since more money would not mend it."""
-        return next((e for e in self.errors if not isinstance(e, BudgetExceeded)), next(iter(self.errors), None))
+        """What to tell the user: a fault before a spent budget, which more money would not mend."""
+        if self.errors:
+            return next((e for e in self.errors if not isinstance(e, BudgetExceeded)), self.errors[0])
+        if self.pending:
+            return BatchPending(
+                f"under way at the provider: {', '.join(self.pending)}. "
+                "Run the same command again, today or another day: it collects what is done and goes on from here"
+            )
+        return None
 
 
 class _Stopped(Exception):
@@ -163,7 +172,7 @@ class Asker:
             if reservation is not None and not error.maybe_billed:
                 await account.clerk.enter(Release(reservation))
             raise
-        cost = _cost(completion, worst)
+        cost = charge(completion, worst)
         await account.clerk.enter(Commit(key, request, account.run, completion, cost, reservation))
         return completion
 
@@ -175,7 +184,7 @@ class Asker:
             raise TeacherError(f"no answer within {limit:.3g} s", maybe_billed=True) from None
 
 
-def _cost(completion: Completion, worst: float | None) -> float:
+def charge(completion: Completion, worst: float | None) -> float:
     """What an answer is charged: its price, or its reservation where that is missing or can't be (a usage of 1e12)."""
     if worst is None:
         return completion.cost_usd or 0.0

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from twt_core import contract
 from twt_core.asker import Account, Asker
+from twt_core.batches import BatchAsker
 from twt_core.clerk import Clerk
 from twt_core.components import Teacher
 from twt_core.ledger import Ledger, request_key
@@ -70,6 +71,7 @@ class Desk:
             BudgetExceeded: the next call could pass the budget.
             PluginError: a teacher broke the contract.
             TwtError: a teacher fails all the time.
+            BatchPending: batches are under way at a provider; asking the same later collects them.
         """
         by_teacher: dict[str, list[Request]] = {}
         for request in requests:
@@ -108,8 +110,12 @@ class Desk:
             account = Account(self._ledger, clerk, self._run, self._budget_usd)
             with self._progress.task("asking", {name: total for name, total in totals.items() if total}) as task:
 
-                def asker(name: str) -> Asker:
-                    return Asker(self._teachers[name], account, lambda: task.advance(name))
+                def asker(name: str) -> Asker | BatchAsker:
+                    teacher = self._teachers[name]
+                    service = teacher.batch_service()
+                    if service is None:
+                        return Asker(teacher, account, lambda: task.advance(name))
+                    return BatchAsker(teacher, service, account, lambda: task.advance(name))
 
                 try:
                     await asyncio.gather(*(asker(name).ask(own) for name, own in requests.items()))

@@ -110,7 +110,15 @@ class Pace(NamedTuple):
 
 
 class BatchService(Protocol):
-    """A provider's batch API: many requests handed in at once, answered within hours, at a lower price."""
+    """A provider's batch API: many requests handed in at once, answered within hours, at a lower price.
+
+    Attributes:
+        wait_seconds: how long a run waits for a batch before it leaves; the next run goes on waiting.
+        poll_seconds: how often it looks meanwhile.
+    """
+
+    wait_seconds: float
+    poll_seconds: float
 
     async def submit(self, requests: Mapping[str, Request], tag: str) -> str:
         """Hand requests in, each under its key; the batch's id. `tag` goes with the batch, for `find`.

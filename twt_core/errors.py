@@ -23,6 +23,12 @@ class BudgetExceeded(TwtError):
     exit_code = 3
 
 
+class BatchPending(TwtError):
+    """Batches are under way at a provider; the same command, given later, collects them."""
+
+    exit_code = 4
+
+
 class PluginError(TwtError):
     """A plugin broke the contract: it raised, ended the process, or returned what its kind does not."""
 

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE INDEX IF NOT EXISTS calls_of_run ON calls (run, teacher);
 CREATE INDEX IF NOT EXISTS reservations_of_run ON reservations (run, teacher);
 CREATE INDEX IF NOT EXISTS reservations_of_batch ON reservations (batch);
+CREATE INDEX IF NOT EXISTS reservations_of_key ON reservations (key);
 """
 # In version 1 a key had one reservation, which the next try of the same request replaced.
 _FROM_VERSION_1 = """
@@ -86,8 +87,39 @@ class Commit(NamedTuple):
     reservation: int | None = None
 
 
+class OpenBatch(NamedTuple):
+    """Note that a batch is about to be handed in under `tag`; its requests are reserved with the same tag."""
+
+    tag: str
+    run: str
+    teacher: str
+
+
+class NameBatch(NamedTuple):
+    """Note the provider's id of a batch that was handed in."""
+
+    tag: str
+    batch: str
+
+
+class CloseBatch(NamedTuple):
+    """Note that nothing more comes of a batch: what it still has reserved is given back."""
+
+    tag: str
+
+
 #: What is written to the ledger.
-Entry = Reserve | Release | Commit
+Entry = Reserve | Release | Commit | OpenBatch | NameBatch | CloseBatch
+
+
+class InBatch(NamedTuple):
+    """A request that a batch holds."""
+
+    reservation: int
+    key: str
+    run: str
+    usd: float
+    request: Request
 
 
 def request_key(canonical: dict[str, Json]) -> str:
@@ -171,10 +203,12 @@ class Ledger:
     def _write(self, entry: Entry) -> int | BudgetExceeded | None:
         if isinstance(entry, Reserve):
             return self._reserve(entry)
-        if isinstance(entry, Release):
+        if isinstance(entry, Commit):
+            self._commit(entry)
+        elif isinstance(entry, Release):
             self._release(entry.reservation)
         else:
-            self._commit(entry)
+            self._note_batch(entry)
         return None
 
     def _reserve(self, entry: Reserve) -> int | BudgetExceeded:
@@ -212,6 +246,42 @@ class Ledger:
         self._spent[entry.run] = spent + entry.usd * made.rowcount
         if entry.reservation is not None:
             self._release(entry.reservation)
+
+    def _note_batch(self, entry: OpenBatch | NameBatch | CloseBatch) -> None:
+        if isinstance(entry, OpenBatch):
+            self._db.execute("INSERT INTO batches (tag, run, teacher) VALUES (?, ?, ?)", entry)
+        elif isinstance(entry, NameBatch):
+            self._db.execute("UPDATE batches SET batch = ? WHERE tag = ?", (entry.batch, entry.tag))
+        else:
+            held = self._db.execute("SELECT id FROM reservations WHERE batch = ?", (entry.tag,)).fetchall()
+            for (reservation,) in held:
+                self._release(reservation)
+            self._db.execute("DELETE FROM batches WHERE tag = ?", (entry.tag,))
+
+    def batch_with(self, key: str) -> str | None:
+        """The tag of the open batch that holds a request."""
+        with self._storage_errors():
+            row = self._reader.execute(
+                "SELECT batch FROM reservations WHERE key = ? AND batch IS NOT NULL", (key,)
+            ).fetchone()
+        return row[0] if row else None
+
+    def batch_id(self, tag: str) -> str | None:
+        """The provider's id of an open batch; None if the process that handed it in ended before it knew."""
+        with self._storage_errors():
+            row = self._reader.execute("SELECT batch FROM batches WHERE tag = ?", (tag,)).fetchone()
+        return row[0] if row else None
+
+    def held_by(self, tag: str) -> list[InBatch]:
+        """The requests of an open batch."""
+        with self._storage_errors():
+            rows = self._reader.execute(
+                "SELECT id, key, run, usd, request FROM reservations WHERE batch = ? ORDER BY id", (tag,)
+            )
+            return [
+                InBatch(reservation, key, run, usd, Request.model_validate_json(request))
+                for reservation, key, run, usd, request in rows
+            ]
 
     def _spent_by(self, run: str) -> float:
         # Kept as a running sum, since adding up every call before each call would grow with the square of their number.

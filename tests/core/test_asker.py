@@ -143,9 +143,7 @@ def test_a_server_that_asks_to_wait_is_left_alone_by_all_calls(ledger):
 
 
 def test_a_teacher_that_only_fails_is_given_up(ledger):
-    with pytest.raises(
-        TwtError, match=r"'ann': 20 calls in a row failed, the last one with: 401.*run the same"
-    ):
+    with pytest.raises(TwtError, match=r"'ann': 20 calls in a row failed, the last one with: 401.*run the same"):
         ask(ledger, REFUSED, queries=200, concurrency=4)
     assert 20 <= len(ASKED) <= 24
 

@@ -1,0 +1,140 @@
+"""Asking a teacher through its provider's batch API: hand in, leave, come back another day, collect.
+
+A batch is noted in the ledger, with its requests reserved, before it is handed in, under a tag that goes with it. So a
+process may die at any point: the next one finds the batch by its tag, or hands the requests in anew if none arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+
+from twt_core.asker import Account, charge
+from twt_core.components import BatchService, Teacher
+from twt_core.errors import BudgetExceeded, InputError, TeacherError, TwtError
+from twt_core.ledger import CloseBatch, Commit, InBatch, NameBatch, OpenBatch, Reserve, request_key
+from twt_core.records import Completion, Failed, Request
+
+#: Requests in one batch, at most. OpenAI takes 50,000 and 200 MB.
+LARGEST = 20_000
+
+
+class BatchAsker:
+    """Has one teacher's requests answered in batches.
+
+    Args:
+        teacher: who is asked.
+        service: the provider's batch API.
+        account: shared with the other teachers' askers.
+        advance: told of every request that is done with.
+    """
+
+    def __init__(self, teacher: Teacher, service: BatchService, account: Account, advance: Callable[[], None]) -> None:
+        self._teacher = teacher
+        self._service = service
+        self._account = account
+        self._advance = advance
+
+    async def ask(self, requests: Iterable[Request]) -> None:
+        """Every request that has no answer yet. What is under way in the end is in the account's `pending`."""
+        try:
+            missing = self._missing(requests)
+            found = dict.fromkeys(tag for key in missing if (tag := self._account.ledger.batch_with(key)) is not None)
+            open_tags = [tag for tag in found if not await self._gone(tag)]
+            open_tags += await self._hand_in(self._not_in_a_batch(missing))
+            await self._wait_for(open_tags)
+        except TeacherError as error:
+            self._account.errors.append(TwtError(f"teacher {self._teacher.name!r}, batches: {error}"))
+        except Exception as error:  # noqa: BLE001  # raised once the other teachers' calls under way are finished
+            self._account.errors.append(error)
+
+    def _missing(self, requests: Iterable[Request]) -> dict[str, Request]:
+        missing: dict[str, Request] = {}
+        for request in requests:
+            key = request_key(self._teacher.canonical_request(request))
+            if self._account.ledger.has(key):
+                self._advance()
+            else:
+                missing.setdefault(key, request)
+        return missing
+
+    def _not_in_a_batch(self, missing: Mapping[str, Request]) -> dict[str, Request]:
+        return {key: request for key, request in missing.items() if self._account.ledger.batch_with(key) is None}
+
+    async def _gone(self, tag: str) -> bool:
+        """Whether a batch noted by a process that died never arrived at the provider."""
+        if self._account.ledger.batch_id(tag) is not None:
+            return False
+        batch = await self._service.find(tag)
+        await self._account.clerk.enter(CloseBatch(tag) if batch is None else NameBatch(tag, batch))
+        return batch is None
+
+    async def _hand_in(self, requests: Mapping[str, Request]) -> list[str]:
+        waiting = iter(requests.items())
+        tags = []
+        while chunk := dict(islice(waiting, LARGEST)):
+            tag = uuid.uuid4().hex
+            await self._reserve(tag, chunk)
+            tags.append(tag)
+            await self._submit(tag, chunk)
+        return tags
+
+    async def _reserve(self, tag: str, chunk: Mapping[str, Request]) -> None:
+        clerk, budget = self._account.clerk, self._account.budget_usd
+        await clerk.enter(OpenBatch(tag, self._account.run, self._teacher.name))
+        entries = [
+            Reserve(key, request, self._account.run, self._worst(request), budget, tag)
+            for key, request in chunk.items()
+        ]
+        reserved = await asyncio.gather(*(clerk.enter(entry) for entry in entries), return_exceptions=True)
+        refused = next((error for error in reserved if isinstance(error, BaseException)), None)
+        if refused is not None:  # all or none: a batch that was handed in cannot be stopped at the budget
+            await clerk.enter(CloseBatch(tag))
+            raise BudgetExceeded(f"a batch of {len(chunk)} requests: {refused}") from refused
+
+    def _worst(self, request: Request) -> float:
+        worst = self._teacher.worst_case_usd(request)
+        if worst is None and self._account.budget_usd is not None:
+            raise InputError(f"{self._teacher.name}: its price is not known, so a budget cannot hold. Give its prices")
+        return worst or 0.0
+
+    async def _submit(self, tag: str, chunk: Mapping[str, Request]) -> None:
+        try:
+            batch = await self._service.submit(chunk, tag)
+        except TeacherError as error:
+            if not error.maybe_billed:  # else it may have arrived: the next run looks for its tag
+                await self._account.clerk.enter(CloseBatch(tag))
+            raise
+        await self._account.clerk.enter(NameBatch(tag, batch))
+
+    async def _wait_for(self, tags: Sequence[str]) -> None:
+        ends = time.monotonic() + self._service.wait_seconds
+        waiting = [tag for tag in tags if not await self._collected(tag)]
+        while waiting and time.monotonic() < ends and not self._account.errors:
+            await asyncio.sleep(min(self._service.poll_seconds, max(ends - time.monotonic(), 0.0)))
+            waiting = [tag for tag in waiting if not await self._collected(tag)]
+        for tag in waiting:
+            self._account.pending.append(f"{self._teacher.name}: {self._account.ledger.batch_id(tag)}")
+
+    async def _collected(self, tag: str) -> bool:
+        ledger = self._account.ledger
+        batch = ledger.batch_id(tag)
+        results = await self._service.collect(batch) if batch is not None else {}
+        if results is None:
+            return False
+        unanswered = Failed(cause=f"batch {batch} gave no answer to it")
+        held = ledger.held_by(tag)
+        await asyncio.gather(*(self._settle(one, results.get(one.key, unanswered)) for one in held))
+        await self._account.clerk.enter(CloseBatch(tag))
+        return True
+
+    async def _settle(self, held: InBatch, result: Completion | Failed) -> None:
+        self._advance()
+        if isinstance(result, Failed):
+            self._account.failures[held.key] = result  # its reservation goes with the batch: failures are not billed
+            return
+        cost = charge(result, self._teacher.worst_case_usd(held.request))
+        await self._account.clerk.enter(Commit(held.key, held.request, held.run, result, cost, held.reservation))
