@@ -12,11 +12,11 @@ from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Query
-from twt_core.run import MANIFEST, Manifest
+from twt_core.run import MANIFEST, SUMMARY, Manifest
 from twt_core.session import MODELS
 from twt_core.student.student import Student
 from twt_core.suggest import did_you_mean
-from twt_core.summary import SUMMARY, Summary
+from twt_core.summary import Summary
 
 
 class StepState(BaseModel):

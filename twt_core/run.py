@@ -32,6 +32,8 @@ R = TypeVar("R", bound=Record)
 
 MANIFEST = "manifest.json"
 ROWS = "rows.jsonl"
+#: A finished run's numbers (`twt_core.summary`).
+SUMMARY = "summary.json"
 VERSION = 1
 
 
@@ -100,6 +102,10 @@ class Run:
     whole: Callable[[], bool] = field(default=lambda: True)
     made: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    #: The folders of the steps that are whole and current so far, by name.
+    done: dict[str, Path] = field(default_factory=dict)
+    #: Told the name of each step that is whole.
+    after: Callable[[str], None] = field(default=lambda _: None)
 
     def rows(
         self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
@@ -120,12 +126,15 @@ class Run:
         self.seen.append(name)
         path = step_path(self.path, len(self.seen), name)
         fingerprint = step_fingerprint(name, inputs, settings)
-        found = self._found(path, name, fingerprint)
-        if found is not None and found.whole:
+        manifest = self._found(path, name, fingerprint)
+        if manifest is not None and manifest.whole:
             self.progress.say(f"{path.name}: on disk")
-            return Artifact(path, found.digest())
-        self.progress.say(f"{path.name}: working")
-        return Artifact(path, self._make(path, name, fingerprint, make).digest())
+        else:
+            self.progress.say(f"{path.name}: working")
+            manifest = self._make(path, name, fingerprint, make)
+        self.done[name] = path
+        self.after(name)
+        return Artifact(path, manifest.digest())
 
     def _found(self, path: Path, name: str, fingerprint: str) -> Manifest | None:
         """The step's manifest. A step that had another number in an earlier config is moved to where it belongs."""
@@ -139,6 +148,7 @@ class Run:
 
     def _make(self, path: Path, name: str, fingerprint: str, make: Callable[[Path], None]) -> Manifest:
         began = time.perf_counter()
+        (self.path / SUMMARY).unlink(missing_ok=True)  # its numbers are of steps that are no longer the run's
         _clear(path)
         make(path)
         manifest = Manifest(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from twt_core import pipeline, sampling
+from twt_core.accounting import ACCOUNTING, count_on_disk
 from twt_core.asking import Desk
 from twt_core.components import Teacher
 from twt_core.config import RunConfig, config_difference, load_config
@@ -23,14 +24,16 @@ from twt_core.models import find_model
 from twt_core.progress import Progress
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Request
-from twt_core.run import Plan, Run, open_run, write_whole
+from twt_core.run import SUMMARY, Plan, Run, open_run, write_whole
 from twt_core.student.student import Student
-from twt_core.summary import SUMMARY, Summary, summarise
+from twt_core.summary import Summary, summarise
 
 QUERIES = "queries.jsonl"
 LEDGER = "ledger.sqlite"
 EMBEDDINGS = "embeddings.sqlite"
 MODELS = ".models"
+#: The steps of sampling, after each of which its accounting is written.
+SAMPLING = ("annotations", "scored", "kept", "selected")
 
 
 class Prepared(NamedTuple):
@@ -118,6 +121,14 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     config, data, path = prepared
     student = Student(config.student, runs_dir / MODELS, config.seed, progress)
     folder.whole = desk.nothing_to_retry
+
+    def account(step: str) -> None:
+        if step in SAMPLING:
+            counts = count_on_disk(config, data, folder.done)
+            write_whole(path / ACCOUNTING, counts.model_dump_json(indent=2) + "\n")
+
+    account(SAMPLING[0])
+    folder.after = account
     outcome = pipeline.follow(config, data, folder, desk, student, Embeddings(runs_dir / EMBEDDINGS, progress))
     folder.finish()
     if not folder.made:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pydantic import BaseModel
 
 from twt_core import plugins
+from twt_core.accounting import AnnotationCounts, count
 from twt_core.config import RunConfig
 from twt_core.data import Data
 from twt_core.ledger import Ledger
@@ -17,20 +18,7 @@ from twt_core.pipeline import Outcome
 from twt_core.records import Annotation, Prediction, Trace
 from twt_core.run import Rows, engine_version
 
-SUMMARY = "summary.json"
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")
-
-
-class AnnotationCounts(BaseModel):
-    """Row accounting: queries x teachers = asked = failed + rejected + kept."""
-
-    queries: int
-    asked: int
-    failed: int
-    failed_by_cause: dict[str, int]
-    kept: int
-    rejected: dict[str, int]
-    selected: int
 
 
 class CompressionCounts(BaseModel):
@@ -67,7 +55,9 @@ class Summary(BaseModel):
     teachers: list[TeacherCounts]
     teacher_calls: int
     cost_usd: float
+    #: (teacher, query id) of each call whose reply never came, and their worst-case price, which `cost_usd` holds, too.
     maybe_billed: list[tuple[str, str]]
+    maybe_billed_usd: float
     seed: int
     versions: dict[str, str]
     #: Each stage's adapter, as a folder name inside the run; the untouched student has none.
@@ -89,7 +79,9 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         recommended_stage=recommendation.stage,
         recommended_because=recommendation.why,
         recommended_on=chosen_on,
-        annotations=_count(annotations, selected, len(data.queries)),
+        annotations=count(
+            len(annotations), len(data.queries), annotations, judged=True, selected=len(selected)
+        ),
         compression=_compression(outcome),
         teachers=[
             _teacher(t.name, spending[t.name].calls if t.name in spending else 0,
@@ -99,6 +91,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         teacher_calls=sum(row.calls for row in spending.values()),
         cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spending.values()), 6),
         maybe_billed=ledger.maybe_billed(run),
+        maybe_billed_usd=round(sum(row.reserved_usd for row in spending.values()), 6),
         seed=config.seed,
         versions=_versions(config),
         adapters={name: adapter.path.name for name, adapter in outcome.adapters.items()},
@@ -111,20 +104,6 @@ def _recommendation(outcome: Outcome, test: dict[str, list[Prediction]], chosen_
         return recommend({name: rows.read() for name, rows in outcome.dev.items()}, chosen_on)
     found = recommend(test, chosen_on)
     return Recommendation(found.stage, f"{found.why} No dev_queries are given, so the test set chose the stage.")
-
-
-def _count(annotations: list[Annotation], selected: list[Annotation], queries: int) -> AnnotationCounts:
-    failed = Counter(a.failure for a in annotations if a.failure is not None)
-    rejected = Counter(a.rejection for a in annotations if a.failure is None and a.rejection is not None)
-    return AnnotationCounts(
-        queries=queries,
-        asked=len(annotations),
-        failed=failed.total(),
-        failed_by_cause=dict(sorted(failed.items())),
-        kept=len(annotations) - failed.total() - rejected.total(),
-        rejected=dict(sorted(rejected.items())),
-        selected=len(selected),
-    )
 
 
 def _teacher(

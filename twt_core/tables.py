@@ -69,7 +69,8 @@ def print_summary(summary: Summary, folder: Path) -> None:
     )
     console.print(Text(f"teacher calls: {summary.teacher_calls}, ${summary.cost_usd:.4f}"))
     if summary.maybe_billed:
-        console.print(Text(f"maybe billed, under way when a process ended: {len(summary.maybe_billed)} calls"))
+        worst = f"at most ${summary.maybe_billed_usd:.4f} of it"
+        console.print(Text(f"maybe billed, since no reply came: {len(summary.maybe_billed)} calls, {worst}"))
     console.print(Text(f"all numbers: {folder}/summary.json"))
     console.print(Text(f'ask it: twt answer {folder} "..."'))
 

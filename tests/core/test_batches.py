@@ -41,9 +41,7 @@ class Provider:
             return None
         requests = self.batches[batch][1]
         return {
-            key: Failed(cause="expired")
-            if request.query_id == "q2"
-            else Completion(text=request.query_id, cost_usd=0.1)
+            key: Failed(cause="expired") if asked.query_id == "q2" else Completion(text=asked.query_id, cost_usd=0.1)
             for key, asked in requests.items()
             if asked.query_id != "q3"
         }

@@ -203,7 +203,7 @@ def test_no_query_passes_the_filter(twt, again):
 def test_a_failing_plugin_is_exit_1_and_named(twt, again, monkeypatch):
     from twt_plugins.quality_filters.threshold import Threshold
 
-    monkeypatch.setattr(Threshold, "judge", lambda self, annotations: "yes")
+    monkeypatch.setattr(Threshold, "judge", lambda self, *given: "yes")
     said = twt("run", again.config, "--runs-dir", again.runs, "--set", "quality_filter.minimum=0.9")
     assert said.code == 1
     assert said.err.splitlines()[-1].startswith("twt: plugin twt-distill 0.")

@@ -7,7 +7,7 @@ from twt_core import run as run_module
 from twt_core.errors import InputError, TwtError
 from twt_core.progress import Progress
 from twt_core.records import Query
-from twt_core.run import MANIFEST, ROWS, Artifact, Plan, open_run, step_fingerprint, write_whole
+from twt_core.run import MANIFEST, ROWS, SUMMARY, Artifact, Plan, open_run, step_fingerprint, write_whole
 from twt_core.settings import Settings
 
 QUIET = Progress(quiet=True)
@@ -213,3 +213,26 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(TwtError, match="cannot write: No space left on device"):
         write_whole(tmp_path / "file", "new\n")
     assert (tmp_path / "file").read_bytes() == b"old\n"
+
+
+def test_a_summary_goes_with_the_steps_that_it_is_of(tmp_path):
+    def run(options):
+        with open_run(tmp_path / "run", QUIET) as opened:
+            opened.rows("one", Query, [], [options], lambda: [Query(id="q", query="?")])
+
+    run(1)
+    (tmp_path / "run" / SUMMARY).touch()
+    run(1)
+    assert (tmp_path / "run" / SUMMARY).exists()
+    run(2)
+    assert not (tmp_path / "run" / SUMMARY).exists()
+
+
+def test_each_step_that_is_whole_is_told_of(tmp_path):
+    told = []
+    for _ in range(2):
+        with open_run(tmp_path / "run", QUIET) as opened:
+            opened.after = told.append
+            opened.rows("one", Query, [], [], lambda: [])
+            assert opened.done == {"one": tmp_path / "run" / "01-one"}
+    assert told == ["one", "one"]

@@ -15,6 +15,7 @@ from twt_core.prompts import Message, Template
 from twt_core.records import Draft, Query, Reading
 from twt_core.settings import ConfigPath, Json
 from twt_plugins.task_evaluators.reading import completion, read_parts
+from twt_plugins.task_evaluators.structured import read_object
 
 #: Where the built-in templates are.
 PROMPTS = Path(__file__).parent / "prompts"
@@ -140,5 +141,5 @@ class PromptedTask(TaskEvaluator):
         return completion(rationale, label)
 
     def read(self, text: str, query: Query) -> Reading:
-        """The parts found in a text; one that is missing or malformed stays empty. Never raises."""
-        return read_parts(text, self.weights)
+        """The parts of a text or a structured answer; one that is missing or malformed stays empty. Never raises."""
+        return read_object(text, self.weights) or read_parts(text, self.weights)
