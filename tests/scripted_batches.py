@@ -22,6 +22,7 @@ class Batches:
         files: the contents of files by their ids, in the order of arrival.
         rows: the batches by id, as the provider shows them.
         keys: the Authorization headers of all its requests.
+        fault: status and text of the error that everything is answered with; None: all is well.
     """
 
     def __init__(self, script: Callable[[Body], Any]) -> None:
@@ -29,6 +30,7 @@ class Batches:
         self.files: dict[str, bytes] = {}
         self.rows: dict[str, Body] = {}
         self.keys: list[str] = []
+        self.fault: tuple[int, str] | None = None
 
     def requests(self, batch: str) -> list[Body]:
         """The lines of a batch's input file."""
@@ -66,6 +68,8 @@ class Batches:
 
     def post(self, path: str, headers: Message, data: bytes) -> _Sent:
         self.keys.append(headers.get("Authorization", ""))
+        if self.fault is not None:
+            return _error(*self.fault)
         if path.endswith("/files"):
             uploaded = _part(headers, data, "file")
             return _json({
@@ -83,11 +87,12 @@ class Batches:
 
     def get(self, path: str, headers: Message) -> _Sent:
         self.keys.append(headers.get("Authorization", ""))
+        if self.fault is not None:
+            return _error(*self.fault)
         if found := re.fullmatch(r"/v1/files/([^/]+)/content", path):
             return 200, self.files[found[1]]
         if found := re.fullmatch(r"/v1/batches/([^/?]+)", path):
-            missing = 404, json.dumps({"error": {"message": "no such batch"}}).encode()
-            return _json(self.rows[found[1]]) if found[1] in self.rows else missing
+            return _json(self.rows[found[1]]) if found[1] in self.rows else _error(404, "no such batch")
         return _json(self._page(parse_qs(urlsplit(path).query)))
 
     def _page(self, query: dict[str, list[str]]) -> Body:
@@ -105,8 +110,14 @@ def _json(body: Body) -> _Sent:
     return 200, json.dumps(body).encode()
 
 
+def _error(status: int, message: str) -> _Sent:
+    return status, json.dumps({"error": {"message": message, "code": None}}).encode()
+
+
 def _part(headers: Message, data: bytes, name: str) -> bytes:
     """The named part of a multipart upload."""
-    whole = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + data)
+    whole = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + data
+    )
     parts = {part.get_param("name", header="content-disposition"): part for part in whole.iter_parts()}
     return parts[name].get_payload(decode=True)

@@ -25,6 +25,8 @@ Body = dict[str, Any]
 #: What `well` says that it counted.
 PROMPT_TOKENS, COMPLETION_TOKENS = 20, 10
 
+_OF_BATCHES = ("/v1/files", "/v1/batches")
+
 
 class Reply(NamedTuple):
     """What the server sends back. A provider would bill for those with status 200."""
@@ -121,7 +123,7 @@ class ScriptedServer:
         self.asked: list[Body] = []
         self.keys: list[str] = []
         self.billed: list[Body] = []
-        self.batches = Batches(lambda body: self.script(body))
+        self.batches = Batches(self._played)
         self.elsewhere = "http://127.0.0.1:9/v1/chat/completions"
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -169,6 +171,9 @@ class ScriptedServer:
                 self.billed.append(body)
             return reply
 
+    def _played(self, body: Body) -> Reply | Raw:
+        return self.script(body)
+
     def _serve(self) -> None:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -190,13 +195,13 @@ def _handler_for(outer: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path.endswith("/chat/completions"):
-                self._reply(outer.answer(json.loads(data), self.headers.get("Authorization", "")))
-            else:
+            if self.path.startswith(_OF_BATCHES):
                 self._send(*outer.batches.post(self.path, self.headers, data))
+            else:
+                self._reply(outer.answer(json.loads(data), self.headers.get("Authorization", "")))
 
         def do_GET(self) -> None:
-            if self.path.startswith(("/v1/files", "/v1/batches")):
+            if self.path.startswith(_OF_BATCHES):
                 self._send(*outer.batches.get(self.path, self.headers))
             else:  # a redirect that was followed by GET
                 self._reply(outer.answer({"model": "", "messages": []}, self.headers.get("Authorization", "")))

@@ -31,9 +31,18 @@ ALL = list(plugins.registry())
 POOL = samples.pool({"q1": "abc", "q2": "ab", "q3": "c"})
 QUERY = Query(id="q1", query="Which is it?\nA) 3\nB) 7", choices=("3", "7"), answer="B")
 
+NOWHERE = "http://127.0.0.1:9/v1"
+
 #: What a component needs that a value of the right type does not give.
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
-    ("teacher", "litellm"): {"model": "hosted_vllm/none", "api_base": "http://127.0.0.1:9/v1", "retries": 0}
+    ("teacher", "litellm"): {"model": "hosted_vllm/none", "api_base": NOWHERE},
+    ("teacher", "openai_compatible"): {"model": "none", "base_url": NOWHERE},
+    ("teacher", "simulated"): {"answers": "examples/quickstart/queries.jsonl"},
+    ("teacher", "transformers"): {"max_tokens": 4},
+    ("confidence_scorer", "grade"): {
+        "judge": {"use": "litellm", "name": "judge", "model": "hosted_vllm/none", "api_base": NOWHERE}
+    },
+    ("confidence_scorer", "weighted"): {"factors": [{"weight": 1.0, "scorer": {"use": "self_reported"}}]},
 }
 
 
@@ -53,6 +62,8 @@ def make(tmp_path: Path, request: pytest.FixtureRequest):
         given = dict(OPTIONS.get((entry.kind, entry.name), {}))
         if "embedder" in entry.cls.model_fields:
             given["embedder"] = str(request.getfixturevalue("embedder"))
+        if entry.name == "transformers":
+            given["model"] = str(request.getfixturevalue("model"))
         for option in options_of(entry.cls):
             if option.required and option.name not in given:
                 values = {"text": "sample", "path": recorded, "integer": 1, "number": 0.5}

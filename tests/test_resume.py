@@ -67,7 +67,7 @@ def test_killed_at_every_kind_of_place_it_goes_on_to_the_same_result(fresh, fini
         ("os.rename", "11-compressed-student/manifest.json"),
         ("os.rename", "tiny/summary.json"),
     ]:
-        died = start(sys.executable, DYING, event, ending, "run", fresh, "--runs-dir", runs)
+        died = start(sys.executable, DYING, event, ending, "--", "run", fresh, "--runs-dir", runs)
         died.communicate()
         assert died.returncode == -signal.SIGKILL, ending
         assert not (run / "summary.json").exists()

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeAlias
 
 from twt_core import contract
 from twt_core.asker import Account, Asker
@@ -14,6 +19,8 @@ from twt_core.components import Teacher
 from twt_core.ledger import Ledger, request_key
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Query, Request
+
+Work: TypeAlias = Coroutine[object, object, Account]
 
 
 class Desk:
@@ -124,10 +131,38 @@ class Desk:
             return account
 
 
-def _run(work: Coroutine[object, object, Account]) -> Account:
+def _run(work: Work) -> Account:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _run_here(work)
     with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own, which cannot be entered again
         return thread.submit(asyncio.run, work).result()
+
+
+def _run_here(work: Work) -> Account:
+    with asyncio.Runner() as runner, _ended_in_order(runner.get_loop()) as ended:
+        try:
+            return runner.run(ended(work))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+@contextmanager
+def _ended_in_order(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Work], Work]]:
+    """Lets SIGTERM end a loop as Ctrl-C does: by cancelling its work, so that what was answered is still written."""
+
+    async def heeding(work: Work) -> Account:
+        task = asyncio.current_task()
+        assert task is not None
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        yield lambda work: work
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield heeding
+    finally:
+        signal.signal(signal.SIGTERM, before)

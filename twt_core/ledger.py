@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ _NOW = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS calls (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, teacher TEXT NOT NULL, query_id TEXT NOT NULL, purpose TEXT NOT NULL,
-    request TEXT NOT NULL, completion TEXT NOT NULL, cost_usd REAL NOT NULL, made_at {_NOW}
+    request TEXT NOT NULL, completion TEXT NOT NULL, cost_usd REAL NOT NULL, made_at {_NOW}, checksum INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS reservations (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, run TEXT NOT NULL, teacher TEXT NOT NULL, query_id TEXT NOT NULL,
@@ -40,8 +41,9 @@ CREATE INDEX IF NOT EXISTS reservations_of_run ON reservations (run, teacher);
 CREATE INDEX IF NOT EXISTS reservations_of_batch ON reservations (batch);
 CREATE INDEX IF NOT EXISTS reservations_of_key ON reservations (key);
 """
-# In version 1 a key had one reservation, which the next try of the same request replaced.
+# In version 1 a key had one reservation, which the next try of the same request replaced, and answers no checksum.
 _FROM_VERSION_1 = """
+ALTER TABLE calls ADD COLUMN checksum INTEGER;
 ALTER TABLE reservations RENAME TO reservations_1;
 {schema}
 INSERT INTO reservations (key, run, teacher, query_id, usd, made_at)
@@ -167,8 +169,16 @@ class Ledger:
     def get(self, key: str) -> Completion | None:
         """The committed answer to a request."""
         with self._storage_errors():
-            row = self._reader.execute("SELECT completion FROM calls WHERE key = ?", (key,)).fetchone()
-        return Completion.model_validate_json(row[0]) if row else None
+            row = self._reader.execute("SELECT completion, checksum FROM calls WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        completion, checksum = row
+        if checksum is not None and checksum != _checksum(key, completion):  # SQLite itself notices no changed byte
+            raise TwtError(
+                f"{self.path}: a kept answer is damaged. Restore the file, or have this one asked again: "
+                f"sqlite3 {self.path} \"DELETE FROM calls WHERE key = '{key}'\""
+            )
+        return Completion.model_validate_json(completion)
 
     def has(self, key: str) -> bool:
         """Whether there is a committed answer to a request."""
@@ -235,12 +245,14 @@ class Ledger:
 
     def _commit(self, entry: Commit) -> None:
         request, spent = entry.request, self._spent_by(entry.run)
+        completion = entry.completion.model_dump_json()
         made = self._db.execute(
-            "INSERT OR IGNORE INTO calls (key, run, teacher, query_id, purpose, request, completion, cost_usd) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO calls"
+            " (key, run, teacher, query_id, purpose, request, completion, cost_usd, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 entry.key, entry.run, request.teacher, request.query_id, request.purpose,
-                request.model_dump_json(), entry.completion.model_dump_json(), entry.usd,
+                request.model_dump_json(), completion, entry.usd, _checksum(entry.key, completion),
             ),
         )  # fmt: skip
         self._spent[entry.run] = spent + entry.usd * made.rowcount
@@ -329,6 +341,10 @@ class Ledger:
             yield
         except sqlite3.DatabaseError as error:
             raise TwtError(f"{self.path}: the ledger failed: {error}. Nothing that was committed is lost") from error
+
+
+def _checksum(key: str, completion: str) -> int:
+    return zlib.crc32(f"{key}{completion}".encode())
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -164,12 +164,20 @@ def test_a_place_that_cannot_be_written(tmp_path):
         Ledger(tmp_path / "folder.sqlite")
 
 
-def test_a_damaged_row_is_not_taken_for_an_answer(ledger):
-    commit(ledger, "k", samples.request(), "run", ANSWER, 0.0)
+def test_a_flipped_byte_is_no_answer(ledger):
+    commit(ledger, "k", samples.request(), "run", Completion(text="the answer is seven"), 0.0)
     ledger.close()
-    with sqlite3.connect(ledger.path) as db:
-        db.execute("PRAGMA writable_schema=ON")
-        db.execute("UPDATE calls SET completion = substr(completion, 1, 9)")
-    db.close()
-    with pytest.raises((TwtError, ValueError)):
+    data = ledger.path.read_bytes()
+    assert data.count(b"is seven") == 1
+    ledger.path.write_bytes(data.replace(b"is seven", b"is eleven"[:8]))
+    with pytest.raises(TwtError, match=r"a kept answer is damaged.*DELETE FROM calls WHERE key = 'k'"):
         Ledger(ledger.path).get("k")
+
+
+def test_a_truncated_file_is_no_ledger(ledger):
+    for n in range(50):
+        commit(ledger, f"k{n}", samples.request(), "run", Completion(text="x" * 500), 0.0)
+    ledger.close()
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-9000])
+    with pytest.raises(TwtError, match="ledger failed"):
+        [Ledger(ledger.path).get(f"k{n}") for n in range(50)]

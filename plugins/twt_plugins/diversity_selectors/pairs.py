@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 from twt_core.records import Annotation
+from twt_plugins.diversity_selectors.per_query import PerQuery
 
-#: Indices of two of a query's annotations, the lower first.
+#: Positions of two of a query's annotations, the lower first.
 Pair = tuple[int, int]
 
 
-def select_pairs(pool: Sequence[Annotation], choose: Callable[[Sequence[Annotation]], Pair]) -> list[Annotation]:
-    """One pair for each query with annotations of three or more teachers; with fewer, all of the query's annotations.
+class OnePair(PerQuery):
+    """Chooses two annotations of two teachers."""
 
-    Args:
-        pool: kept annotations, ordered by query.
-        choose: the pair among one query's annotations.
-    """
-    chosen: list[Annotation] = []
-    for _, group in groupby(pool, key=lambda annotation: annotation.query_id):
-        annotations = list(group)
-        if len({annotation.teacher for annotation in annotations}) < 3:
-            chosen += annotations
-        else:
-            chosen += [annotations[index] for index in choose(annotations)]
-    return chosen
+    def crowded(self, annotations: Sequence[Annotation]) -> bool:
+        """Whether three or more teachers remain (section 3.1.2)."""
+        return len({annotation.teacher for annotation in annotations}) >= 3

@@ -7,23 +7,26 @@ from random import Random
 
 from pydantic import Field
 
-from twt_core.components import Context, DiversitySelector
+from twt_core.components import Context
 from twt_core.records import Annotation
-from twt_plugins.diversity_selectors.pairs import Pair, select_pairs
+from twt_plugins.diversity_selectors.pairs import OnePair
 
 
-class RandomPair(DiversitySelector):
-    """Two annotations a query, drawn uniformly, where three or more teachers remain; else all.
+class RandomPair(OnePair):
+    """Two annotations of two teachers a query, drawn uniformly, where three or more teachers remain; else all.
 
     A query's draw depends on the seed and its id alone, so that adding queries changes no other query's pair.
     """
 
     seed: int = Field(default=0, ge=0, description="Seed of the draw.")
 
-    def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
-        """See `DiversitySelector.select`."""
-        return select_pairs(pool, self._draw)
+    def picks(self, queries: Sequence[Sequence[Annotation]], context: Context) -> list[list[int]]:
+        """See `PerQuery.picks`."""
+        return [self._draw(annotations) for annotations in queries]
 
-    def _draw(self, annotations: Sequence[Annotation]) -> Pair:
-        first, second = sorted(Random(f"{self.seed}/{annotations[0].query_id}").sample(range(len(annotations)), 2))
-        return first, second
+    def _draw(self, annotations: Sequence[Annotation]) -> list[int]:
+        random = Random(f"{self.seed}/{annotations[0].query_id}")
+        while True:  # three teachers: at least every other draw has two of them
+            first, second = random.sample(range(len(annotations)), 2)
+            if annotations[first].teacher != annotations[second].teacher:
+                return [first, second]

@@ -14,12 +14,13 @@ from twt_core.records import Annotation
 class HardRejection(QualityFilter):
     """Sorts annotations into Good, Medium and Poor and keeps the Good (section 4.4.1, table 4).
 
-    The paper does not say who grades. Here the confidence does, by two borders, so that it works with any scorer.
+    The paper does not say who grades. Here the confidence does, by two borders, so that it works with any scorer; with
+    the scorer `grade`, whose grades are 1, 0.5 and 0, the borders give a judge's words back.
     """
 
     good: float = Field(default=0.95, ge=0, le=1, description="The lowest confidence of a Good annotation.")
     medium: float = Field(
-        default=0.7, ge=0, le=1, description="The lowest confidence of a Medium one; below it is Poor."
+        default=0.5, ge=0, le=1, description="The lowest confidence of a Medium one; below it is Poor."
     )
 
     @model_validator(mode="after")

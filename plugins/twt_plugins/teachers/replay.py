@@ -3,94 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from twt_core.components import Teacher
 from twt_core.errors import InputError, TeacherError
-from twt_core.jsonl import read_jsonl
-from twt_core.records import Completion, Purpose, Query, Record, Request, TokenLogprob, Usage
+from twt_core.records import Completion, Failed, Purpose, Query, Request
 from twt_core.settings import ConfigPath, Json
-
-_Key = tuple[str, str, Purpose]
-
-
-class Recording(Record):
-    """One line of a recording: what `teacher` said on query `id`."""
-
-    id: str
-    teacher: str
-    text: str
-    purpose: Purpose = "answer"
-    logprobs: tuple[TokenLogprob, ...] | None = None
-    usage: Usage | None = None
+from twt_plugins.teachers.recordings import Key, recordings
 
 
 class Replay(Teacher):
-    """Recorded answers and rewrites, found by query id, teacher name and purpose; the prompt plays no part.
+    """Recorded outputs, found by query id, teacher name, purpose and sample; the prompt plays no part.
 
-    A rewrite was recorded for the student of its day; replayed, it is the same whatever the student writes now.
+    A line of an OpenAI batch's output file is an answer to the query that its ``custom_id`` names, by this teacher,
+    whatever model the file names; several choices are as many samples. A rewrite was recorded for the student of its
+    day; replayed, it is the same whatever the student writes now.
     """
 
-    path: ConfigPath = Field(description="JSONL, gzipped or not: id, teacher, text; optional purpose, logprobs, usage.")
+    not_identity = Teacher.not_identity | {"missing_shown"}
+
+    path: ConfigPath = Field(
+        description="JSONL, gzipped or not: id, teacher, text; optional purpose, sample, about, logprobs, usage, "
+        "finish_reason. Or an OpenAI batch's output."
+    )
     missing: Literal["refuse", "fail"] = Field(
         default="refuse", description="Queries without a recorded answer: refuse the run, or count them as failed."
+    )
+    missing_shown: int = Field(
+        default=10, ge=0, description="How many of the missing outputs a refusal lists; 0 lists all."
     )
 
     async def complete(self, request: Request) -> Completion:
         """See `Teacher.complete`."""
-        found = recordings(self.path).get((request.query_id, self.name, request.purpose))
-        if found is None:
-            raise TeacherError(f"no {request.purpose} is recorded in {self.path.name}", permanent=True)
-        return Completion(text=found.text, logprobs=found.logprobs, usage=found.usage, cost_usd=0.0)
+        found = self._said(_key(request))
+        if isinstance(found, Completion):
+            return found
+        raise TeacherError(found.cause if found else self._not_there(request.purpose), retry="never")
 
     def canonical_request(self, request: Request) -> dict[str, Json]:
         """The recorded text itself: a file with more rows in it leaves known answers known."""
-        found = recordings(self.path).get((request.query_id, self.name, request.purpose))
+        found = self._said(_key(request))
         text = sha256(found.model_dump_json().encode()).hexdigest() if found else None
-        return {"use": self.use, "name": self.name, "id": request.query_id, "purpose": request.purpose, "text": text}
+        key: dict[str, Json] = {"id": request.query_id, "purpose": request.purpose, "text": text}
+        if request.sample:
+            key["sample"] = request.sample
+        if request.about is not None:
+            key["about"] = request.about
+        return {"use": self.use, "name": self.name, **key}
 
     def preflight(self, queries: Sequence[Query]) -> None:
         """Refuse queries that have no recorded answer, unless they may fail."""
-        known = recordings(self.path)
-        missing = [query.id for query in queries if (query.id, self.name, "answer") not in known]
+        missing = self._missing(queries, "answer")
         if not missing or self.missing == "fail":
             return
-        if len(missing) == len(queries):
-            names = ", ".join(sorted({teacher for _, teacher, _ in known})) or "nobody"
-            raise InputError(f"{self.path}: no answer by teacher {self.name!r} to any query; it holds: {names}")
+        if len(missing) == len(queries) * self.samples:
+            raise InputError(f"{self.path}: no answer by teacher {self.name!r} to any query; it holds: {self._holds()}")
         raise InputError(
-            f"{self.path}: teacher {self.name!r} has no answer to {len(missing)} of {len(queries)} queries: "
-            f"{', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}. "
+            f"{self.path}: teacher {self.name!r} has no {self._counted('answer', missing, queries)}. "
+            f"{self._rewrites(queries)}"
             "Record them, leave the queries out, or set missing: fail to count them as failed"
         )
 
+    def _said(self, key: Key) -> Completion | Failed | None:
+        known = recordings(self.path)
+        return known.get(key._replace(teacher=self.name)) or known.get(key._replace(teacher=None))
 
-@lru_cache(maxsize=16)
-def _read(path: Path, _changed: int) -> dict[_Key, Recording]:
-    found: dict[_Key, Recording] = {}
-    for number, row in read_jsonl(path):
-        try:
-            recording = Recording.model_validate(row)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}:{number} {where}: {first['msg']}") from None
-        key = (recording.id, recording.teacher, recording.purpose)
-        if key in found:
-            raise InputError(f"{path}:{number}: a second {key[2]} by {key[1]!r} to query {key[0]!r}")
-        found[key] = recording
-    return found
+    def _not_there(self, purpose: Purpose) -> str:
+        return f"no {purpose} is recorded in {self.path.name}"
+
+    def _missing(self, queries: Sequence[Query], purpose: Purpose) -> list[Key]:
+        wanted = [Key(query.id, self.name, purpose, sample) for query in queries for sample in range(self.samples)]
+        return [key for key in wanted if not isinstance(self._said(key), Completion)]
+
+    def _counted(self, purpose: Purpose, missing: Sequence[Key], queries: Sequence[Query]) -> str:
+        of = f"{len(queries)} queries" if self.samples == 1 else f"{len(queries)} queries x {self.samples} samples"
+        shown = [self._shown(key) for key in missing[: self.missing_shown or None]]
+        more = len(missing) - len(shown)
+        rest = f" and {more} more (missing_shown: 0 lists all)" if more else ""
+        return f"{purpose} to {len(missing)} of {of}: {', '.join(shown)}{rest}"
+
+    def _shown(self, key: Key) -> str:
+        name = key.query_id if self.samples == 1 else f"{key.query_id} (sample {key.sample})"
+        said = self._said(key)
+        return f"{name} [{said.cause}]" if isinstance(said, Failed) else name
+
+    def _rewrites(self, queries: Sequence[Query]) -> str:
+        # A file of answers alone is for runs that ask for no rewrites: only gaps are worth a word.
+        missing = self._missing(queries, "rewrite")
+        if not missing or len(missing) == len(queries) * self.samples:
+            return ""
+        return f"It has no {self._counted('rewrite', missing, queries)}; there the original rationale stays. "
+
+    def _holds(self) -> str:
+        known = recordings(self.path)
+        batch = next((key.query_id for key in known if key.teacher is None), None)
+        return ", ".join(
+            [*sorted({key.teacher for key in known if key.teacher is not None})]
+            + ([f"a batch's output, whose first custom_id is {batch!r}"] if batch is not None else [])
+        )
 
 
-def recordings(path: Path) -> dict[_Key, Recording]:
-    """All recordings in a file, by query id, teacher and purpose; read once while the file stays as it is.
-
-    Raises:
-        InputError: no such file, a bad line, or one said twice.
-    """
-    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+def _key(request: Request) -> Key:
+    return Key(request.query_id, None, request.purpose, request.sample, request.about)

@@ -1,3 +1,4 @@
+import pytest
 import samples
 
 from twt_plugins.confidence_scorers.self_reported import SelfReported
@@ -7,7 +8,9 @@ TASK = ExactMatch(weights={"correctness": 0.5, "logical_reasoning": 0.25, "clari
 
 
 def score(**annotation):
-    [found] = SelfReported().score([samples.annotation(**annotation)], TASK)
+    # Checked or not: a plugin's task may read what the built-in ones refuse.
+    row = samples.annotation().model_copy(update=annotation)
+    [found] = SelfReported().score([row], samples.context(TASK))
     return found
 
 
@@ -24,6 +27,15 @@ def test_the_total_where_a_factor_is_missing():
 
 def test_nothing_is_made_up():
     assert score(factors={"correctness": 1.0}, score=None) is None
+
+
+@pytest.mark.parametrize("malformed", [1.2, -0.1, 97.0, float("nan"), float("inf")])
+def test_a_malformed_number_fails_the_row(malformed):
+    factors = {"correctness": malformed, "logical_reasoning": 0.8, "clarity": 0.4}
+    assert score(factors=factors, score=0.9) is None
+    assert score(factors={"correctness": malformed}, score=0.9) is None
+    assert score(factors={}, score=malformed) is None
+    assert score(factors={"wit": malformed}, score=0.9) == 0.9  # no factor of this task
 
 
 def test_borders():

@@ -2,8 +2,6 @@ from collections import Counter
 
 import samples
 
-from twt_plugins.diversity_selectors.everything import All
-from twt_plugins.diversity_selectors.pairs import select_pairs
 from twt_plugins.diversity_selectors.random_pair import RandomPair
 
 POOL = samples.pool({"q1": "abc", "q2": "ab", "q3": "c", "q4": "abcd"})
@@ -11,13 +9,9 @@ POOL = samples.pool({"q1": "abc", "q2": "ab", "q3": "c", "q4": "abcd"})
 
 def chosen(selector, pool=POOL):
     found: dict[str, str] = {}
-    for annotation in selector.select(pool):
+    for annotation in selector.select(pool, samples.context()):
         found[annotation.query_id] = found.get(annotation.query_id, "") + annotation.teacher
     return found
-
-
-def test_all_is_all():
-    assert All().select(POOL) == POOL
 
 
 def test_a_pair_where_three_teachers_remain_else_all():
@@ -28,8 +22,15 @@ def test_a_pair_where_three_teachers_remain_else_all():
 
 
 def test_three_samples_of_two_teachers_are_not_three_teachers():
-    rows = [samples.annotation(teacher=t, text=str(n)) for n, t in enumerate("aab")]
-    assert select_pairs(rows, lambda _: (0, 1)) == rows
+    rows = [samples.annotation(teacher=t, sample=n) for n, t in enumerate("aab")]
+    assert RandomPair().select(rows, samples.context()) == rows
+
+
+def test_never_two_samples_of_one_teacher():
+    rows = [samples.annotation(f"q{q}", t, sample=n) for q in range(100) for n, t in enumerate("aaabc")]
+    counts = Counter(chosen(RandomPair(), rows).values())
+    assert set(counts) == {"ab", "ac", "bc"}
+    assert min(counts["ab"], counts["ac"]) > counts["bc"]  # three pairs of samples each, against one
 
 
 def test_the_draw_repeats_and_depends_on_the_seed():

@@ -1,0 +1,35 @@
+"""Tests passed: code is worth what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twt_core.components import ConfidenceScorer, Context, TaskEvaluator
+from twt_core.errors import InputError
+from twt_core.records import Annotation
+
+
+class TestsPassed(ConfidenceScorer):
+    """The share of the query's own tests that the answer passes: execution in place of the teacher's word.
+
+    For tasks that run code, and queries with tests, which then are no labels but part of the question (as the asserts
+    of MBPP are, Austin et al. 2021). A query without tests gives no confidence.
+    """
+
+    __test__ = False  # pytest takes a class of this name for one of its own
+
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
+        """See `ConfidenceScorer.score`.
+
+        Raises:
+            InputError: the task runs no tests, or no query has any.
+        """
+        if annotations and type(context.task).tests_passed is TaskEvaluator.tests_passed:
+            raise InputError(
+                f"confidence_scorer tests_passed: the task {context.task.use!r} runs no tests. "
+                "Use a task that runs code, or another scorer"
+            )
+        shares = [context.task.tests_passed(a.label or "", context.queries[a.query_id]) for a in annotations]
+        if annotations and all(share is None for share in shares):
+            raise InputError('confidence_scorer tests_passed: no query has "tests". Add them, or use another scorer')
+        return shares
