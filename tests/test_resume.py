@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import project
@@ -36,9 +37,12 @@ student: {{model: {model}, learning_rate: 1e-3, batch_size: 8, epochs: 1, max_le
 """
 
 
-def start(*command: object) -> subprocess.Popen[str]:
+def start(*command: object, before: Callable[[], None] = lambda: None) -> subprocess.Popen[str]:
+    """A process; `before` is called in it first."""
+
     def heed_interrupts() -> None:  # tests that run in the background are started with SIGINT ignored, and hand it on
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        before()
 
     return subprocess.Popen(
         [*map(str, command)],

@@ -75,7 +75,9 @@ class Asker:
     async def ask(self, requests: Iterable[Request]) -> None:
         """Every request that has no answer yet, `concurrency` at a time. What ends it is in the account's errors."""
         waiting = self._unanswered(requests)
-        await asyncio.gather(*(self._work(waiting) for _ in range(self._teacher.concurrency)))
+        async with asyncio.TaskGroup() as workers:  # which, unlike gather, waits for all of them when it is cancelled
+            for _ in range(self._teacher.concurrency):
+                workers.create_task(self._work(waiting))
 
     def _unanswered(self, requests: Iterable[Request]) -> Iterator[tuple[str, Request] | None]:
         for count, request in enumerate(requests, 1):

@@ -125,9 +125,12 @@ class Desk:
                     return BatchAsker(teacher, service, account, lambda: task.advance(name))
 
                 try:
-                    await asyncio.gather(*(asker(name).ask(own) for name, own in requests.items()))
+                    async with asyncio.TaskGroup() as askers:
+                        for name, own in requests.items():
+                            askers.create_task(asker(name).ask(own))
                 finally:
-                    await asyncio.gather(*(contract.close(self._teachers[name]) for name in requests))
+                    for name in requests:
+                        await contract.close(self._teachers[name])
             return account
 
 
@@ -141,28 +144,34 @@ def _run(work: Work) -> Account:
 
 
 def _run_here(work: Work) -> Account:
-    with asyncio.Runner() as runner, _ended_in_order(runner.get_loop()) as ended:
+    with asyncio.Runner() as runner, _signals_cancel(runner.get_loop()) as heeding:
         try:
-            return runner.run(ended(work))
+            return runner.run(heeding(work))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
 
 @contextmanager
-def _ended_in_order(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Work], Work]]:
-    """Lets SIGTERM end a loop as Ctrl-C does: by cancelling its work, so that what was answered is still written."""
+def _signals_cancel(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Work], Work]]:
+    """Lets Ctrl-C and SIGTERM end a loop by cancelling its work once, so that what was answered is still written.
+
+    A second one changes nothing, since what is left takes no time; raised just anywhere it would leave work undone.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number, handler in before.items() if callable(handler)]  # a shell may have one be ignored
 
     async def heeding(work: Work) -> Account:
         task = asyncio.current_task()
         assert task is not None
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in heeded:
+            loop.add_signal_handler(number, lambda: task.cancelling() or task.cancel())
         return await work
 
     if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         yield lambda work: work
         return
-    before = signal.getsignal(signal.SIGTERM)
     try:
         yield heeding
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heeded:
+            signal.signal(number, before[number])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from twt_core.records import Completion, Request
 from twt_core.settings import Json
 
 VERSION = 2
+
+_TRIES, _BETWEEN_TRIES = 200, 0.05
 
 _NOW = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
 _SCHEMA = f"""
@@ -156,10 +159,21 @@ class Ledger:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise InputError(f"{self.path}: a ledger of version {version}; this TwT reads up to {VERSION}. Upgrade TwT")
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._write_ahead()
         self._db.execute("PRAGMA synchronous=FULL")
         schema = _FROM_VERSION_1.format(schema=_SCHEMA) if version == 1 else _SCHEMA
         self._db.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={VERSION}; COMMIT;")
+
+    def _write_ahead(self) -> None:
+        # The one statement that SQLite does not wait for a lock with: another process may be opening the file, too.
+        for left in reversed(range(_TRIES)):
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or not left:
+                    raise
+                time.sleep(_BETWEEN_TRIES)
 
     def close(self) -> None:
         """Close the file."""

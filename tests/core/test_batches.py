@@ -138,7 +138,7 @@ def test_ten_queries_more_are_ten_requests_more(ledger, provider):
     assert len(provider.batches) == 2  # what one run waits for another does not buy again
 
 
-class Died(BaseException):
+class Died(KeyboardInterrupt):
     pass
 
 
