@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from twt_core.metrics import wilson_interval
 from twt_core.records import Annotation
 
+#: The file of all rows in a run folder.
+CALIBRATION = "calibration.json"
 #: Equal-width bins of [0, 1], as in Guo et al. 2017.
 BINS = 10
 #: The most thresholds a yield curve has: beyond, every hundredth from 0 to 1.
@@ -39,7 +41,7 @@ class YieldPoint(BaseModel):
     accuracy: float | None
 
 
-class TeacherCalibration(BaseModel):
+class CalibrationFigures(BaseModel):
     """One teacher's labels and confidences against known answers; `teacher` is "all" for all together.
 
     Attributes:
@@ -52,8 +54,6 @@ class TeacherCalibration(BaseModel):
         ece: expected calibration error, sum over bins of n / scored * |accuracy - mean confidence| (Guo et al. 2017).
         auroc: the chance that a right label has the higher confidence than a wrong one, ties counting half; 0.5 says
             nothing. None unless there are both.
-        reliability: the ten bins of `ece`.
-        yields: yield and accuracy by threshold, rising; at every confidence there is, or at every hundredth.
     """
 
     teacher: str
@@ -66,6 +66,16 @@ class TeacherCalibration(BaseModel):
     mean_confidence: float | None
     ece: float | None
     auroc: float | None
+
+
+class TeacherCalibration(CalibrationFigures):
+    """The figures, and the curves behind them.
+
+    Attributes:
+        reliability: the ten bins of `ece`.
+        yields: yield and accuracy by threshold, rising; at every confidence there is, or at every hundredth.
+    """
+
     reliability: list[ReliabilityBin]
     yields: list[YieldPoint]
 

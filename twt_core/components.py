@@ -46,12 +46,14 @@ class Context:
         queries: the run's queries by id, without their answers.
         ask: asks the run's teachers, and those that the component names in its options.
         embed: sentence vectors.
+        teachers: the run's teachers.
     """
 
     task: TaskEvaluator
     queries: Mapping[str, Query]
     ask: AskTeachers
     embed: Embed
+    teachers: tuple[Teacher, ...] = ()
 
 
 class Component(Settings, ABC):
@@ -89,6 +91,17 @@ class Component(Settings, ABC):
         fingerprint adds it (`twt_core.run`).
         """
         return {"use": self.use, **super().identity()}
+
+
+class RunComponent(Component):
+    """The base of the kinds that work on what teachers answered."""
+
+    def check_run(self, context: Context) -> None:
+        """Find, before any teacher is asked, what would make this component of no use in the run.
+
+        Raises:
+            InputError: what is missing, and the way out.
+        """
 
 
 class Pace(NamedTuple):
@@ -205,7 +218,7 @@ class Teacher(Component):
         return 0.0
 
 
-class ConfidenceScorer(Component):
+class ConfidenceScorer(RunComponent):
     """Gives each annotation its confidence c in [0, 1] (paper, section 3.1.1, eq. 1)."""
 
     kind = "confidence_scorer"
@@ -215,7 +228,7 @@ class ConfidenceScorer(Component):
         """One confidence per annotation, in order. None: nothing to score by; the annotation counts as failed."""
 
 
-class QualityFilter(Component):
+class QualityFilter(RunComponent):
     """Keeps or rejects scored annotations (section 3.1.1)."""
 
     kind = "quality_filter"
@@ -225,7 +238,7 @@ class QualityFilter(Component):
         """One verdict per annotation, in order: None keeps it, a text rejects it and is the counted reason."""
 
 
-class DiversitySelector(Component):
+class DiversitySelector(RunComponent):
     """Chooses, from the kept annotations, those that form the distillation set G (section 3.1.2)."""
 
     kind = "diversity_selector"
@@ -235,7 +248,7 @@ class DiversitySelector(Component):
         """The chosen annotations, each one of `pool`. The pool is ordered by query, then by teacher, then by sample."""
 
 
-class Compressor(Component):
+class Compressor(RunComponent):
     """Shortens a teacher's rationale for the student (section 3.2, stage 2)."""
 
     kind = "compressor"

@@ -14,6 +14,7 @@ from twt_core.components import (
     Context,
     DiversitySelector,
     QualityFilter,
+    RunComponent,
     StageScheduler,
     Teacher,
 )
@@ -84,6 +85,11 @@ async def close(teacher: Teacher) -> None:
 def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:
     """`Teacher.preflight`, checked."""
     _guarded(teacher, lambda: teacher.preflight(queries))
+
+
+def check_run(component: RunComponent, context: Context) -> None:
+    """`RunComponent.check_run`, checked."""
+    _guarded(component, lambda: component.check_run(context))
 
 
 def score(scorer: ConfidenceScorer, annotations: Sequence[Annotation], context: Context) -> list[float | None]:

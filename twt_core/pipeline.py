@@ -36,6 +36,7 @@ class Outcome:
 def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Student, embed: Embed) -> Outcome:
     """The method. `steps` decides whether a step is made, found on disk, or only looked for (a plan)."""
     method = Method(config, data, steps, desk, student, embed)
+    method.check()
 
     # Dual-Criteria Rejection Sampling (section 3.1)
     annotations = method.annotate()
@@ -72,10 +73,25 @@ class Method:
         """The run's kind of question."""
         return self.config.task_evaluator
 
+    def check(self) -> None:
+        """Let the components look at the run before any teacher is asked.
+
+        Raises:
+            InputError: what one of them found.
+        """
+        config = self.config
+        for component in (
+            config.confidence_scorer,
+            config.quality_filter,
+            config.diversity_selector,
+            config.compressor,
+        ):
+            contract.check_run(component, self.context)
+
     @property
     def context(self) -> Context:
         """What the components are offered; no answer to a query is in it."""
-        return Context(self.task, self.data.unlabeled, self.desk.ask, self.embed)
+        return Context(self.task, self.data.unlabeled, self.desk.ask, self.embed, self.config.teachers)
 
     def annotate(self) -> Rows[Annotation]:
         """Every query asked of every teacher."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from twt_core import pipeline, sampling
 from twt_core.accounting import ACCOUNTING, count_on_disk
 from twt_core.asking import Desk
+from twt_core.calibration import CALIBRATION
 from twt_core.components import Teacher
 from twt_core.config import RunConfig, config_difference, load_config
 from twt_core.data import Data, read_data
@@ -26,7 +28,7 @@ from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Request
 from twt_core.run import SUMMARY, Plan, Run, open_run, write_whole
 from twt_core.student.student import Student
-from twt_core.summary import Summary, summarise
+from twt_core.summary import Summary, calibration_of, summarise
 
 QUERIES = "queries.jsonl"
 LEDGER = "ledger.sqlite"
@@ -134,6 +136,8 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     if not folder.made:
         progress.say("nothing to do: every step is on disk")
     summary = summarise(config, data, outcome, ledger, path.name)
+    calibration = [row.model_dump() for row in calibration_of(outcome.kept.read(), config, data)]
+    write_whole(path / CALIBRATION, json.dumps(calibration, indent=2) + "\n")
     write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     return summary
 

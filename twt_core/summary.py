@@ -10,9 +10,11 @@ from pydantic import BaseModel
 
 from twt_core import plugins
 from twt_core.accounting import AnnotationCounts, count
+from twt_core.calibration import CalibrationFigures, TeacherCalibration, calibrate
+from twt_core.components import Teacher
 from twt_core.config import RunConfig
 from twt_core.data import Data
-from twt_core.ledger import Ledger
+from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
 from twt_core.pipeline import Outcome
 from twt_core.records import Annotation, Prediction, Trace
@@ -40,6 +42,8 @@ class TeacherCounts(BaseModel):
     selected: int
     label_accuracy: float | None
     kept_label_accuracy: float | None
+    #: Whether its answers are made up, for benchmarks.
+    simulated: bool
 
 
 class Summary(BaseModel):
@@ -59,6 +63,8 @@ class Summary(BaseModel):
     maybe_billed: list[tuple[str, str]]
     maybe_billed_usd: float
     seed: int
+    #: What the teachers' confidences are worth; empty when no query has an answer. `CALIBRATION` has all of it.
+    calibration: list[CalibrationFigures]
     versions: dict[str, str]
     #: Each stage's adapter, as a folder name inside the run; the untouched student has none.
     adapters: dict[str, str]
@@ -73,6 +79,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
     recommendation = _recommendation(outcome, test, chosen_on)
     spending = {row.teacher: row for row in ledger.spending(run)}
     annotations, selected = outcome.kept.read(), outcome.selected.read()
+    calibration = calibration_of(annotations, config, data)
     return Summary(
         name=config.name,
         stages=[score_stage(name, predictions) for name, predictions in test.items()],
@@ -84,15 +91,14 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         ),
         compression=_compression(outcome),
         teachers=[
-            _teacher(t.name, spending[t.name].calls if t.name in spending else 0,
-                     spending[t.name].cost_usd if t.name in spending else 0.0, annotations, selected, config, data)
-            for t in config.teachers
+            _teacher(t, spending.get(t.name), annotations, selected, config, data) for t in config.teachers
         ],
         teacher_calls=sum(row.calls for row in spending.values()),
         cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spending.values()), 6),
         maybe_billed=ledger.maybe_billed(run),
         maybe_billed_usd=round(sum(row.reserved_usd for row in spending.values()), 6),
         seed=config.seed,
+        calibration=[CalibrationFigures.model_validate(row.model_dump()) for row in calibration],
         versions=_versions(config),
         adapters={name: adapter.path.name for name, adapter in outcome.adapters.items()},
         trace_steps={name: rows.path.name for name, rows in outcome.traces.items()},
@@ -107,20 +113,32 @@ def _recommendation(outcome: Outcome, test: dict[str, list[Prediction]], chosen_
 
 
 def _teacher(
-    name: str, calls: int, cost: float, annotations: list[Annotation], selected: list[Annotation], config: RunConfig,
-    data: Data,
+    teacher: Teacher, spent: Spending | None, annotations: list[Annotation], selected: list[Annotation],
+    config: RunConfig, data: Data,
 ) -> TeacherCounts:  # fmt: skip
-    own = [a for a in annotations if a.teacher == name and a.failure is None]
+    own = [a for a in annotations if a.teacher == teacher.name and a.failure is None]
     kept = [a for a in own if a.rejection is None]
     return TeacherCounts(
-        name=name,
-        calls=calls,
-        cost_usd=round(cost, 6),
+        name=teacher.name,
+        calls=spent.calls if spent else 0,
+        cost_usd=round(spent.cost_usd, 6) if spent else 0.0,
         kept=len(kept),
-        selected=sum(a.teacher == name for a in selected),
+        selected=sum(a.teacher == teacher.name for a in selected),
         label_accuracy=_accuracy(own, config, data),
         kept_label_accuracy=_accuracy(kept, config, data),
+        simulated=teacher.simulated,
     )
+
+
+def calibration_of(annotations: list[Annotation], config: RunConfig, data: Data) -> list[TeacherCalibration]:
+    """Each teacher's confidences against the queries' answers; nothing when there are none. The method saw neither."""
+    known = [(a, data.by_id[a.query_id]) for a in annotations if a.label is not None]
+    right = {
+        a.key: config.task_evaluator.same(a.label or "", query.answer, query)
+        for a, query in known
+        if query.answer is not None
+    }
+    return calibrate(annotations, right) if right else []
 
 
 def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> float | None:

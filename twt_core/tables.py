@@ -67,12 +67,27 @@ def print_summary(summary: Summary, folder: Path) -> None:
             f"{f' ({failed})' if failed else ''}; {counts.selected} selected"
         )
     )
+    _print_teachers(console, summary)
     console.print(Text(f"teacher calls: {summary.teacher_calls}, ${summary.cost_usd:.4f}"))
     if summary.maybe_billed:
         worst = f"at most ${summary.maybe_billed_usd:.4f} of it"
         console.print(Text(f"maybe billed, since no reply came: {len(summary.maybe_billed)} calls, {worst}"))
     console.print(Text(f"all numbers: {folder}/summary.json"))
     console.print(Text(f'ask it: twt answer {folder} "..."'))
+
+
+def _print_teachers(console: Console, summary: Summary) -> None:
+    if made_up := [teacher.name for teacher in summary.teachers if teacher.simulated]:
+        console.print(Text(f"SIMULATED teachers, whose answers are made up: {', '.join(made_up)}"))
+    for row in summary.calibration:
+        if row.accuracy is not None and row.mean_confidence is not None:
+            console.print(
+                Text(
+                    f"labels of {row.teacher}: {row.accuracy:.0%} right of {row.scored} scored, mean confidence "
+                    f"{row.mean_confidence:.2f}, calibration error {row.ece:.2f}"
+                    + (f", AUROC {row.auroc:.2f}" if row.auroc is not None else "")
+                )
+            )
 
 
 def print_plan(plan: PlanSummary) -> None:

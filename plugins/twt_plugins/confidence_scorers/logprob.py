@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from twt_core.components import ConfidenceScorer, Context
+from twt_core.errors import InputError
 from twt_core.records import Annotation, TokenLogprob
 
 #: What stands before an answer: "The answer is:", "**Answer**:", the key of a structured answer, a box.
@@ -37,6 +38,19 @@ class Logprob(ConfidenceScorer):
     window: int = Field(
         default=16, ge=1, description="Tokens in a stretch, for `over: local`; a shorter text counts whole."
     )
+
+    def check_run(self, context: Context) -> None:
+        """Refuse a teacher that could give log-probs and is not asked for them.
+
+        Raises:
+            InputError: which one, and the option to set.
+        """
+        for teacher in context.teachers:
+            if getattr(teacher, "logprobs", None) is False:
+                raise InputError(
+                    f"confidence_scorer logprob: teacher {teacher.name!r} is not asked for log-probabilities. "
+                    "Set logprobs: true on it, or use another scorer"
+                )
 
     def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""

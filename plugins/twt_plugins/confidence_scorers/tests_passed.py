@@ -18,18 +18,20 @@ class TestsPassed(ConfidenceScorer):
 
     __test__ = False  # pytest takes a class of this name for one of its own
 
-    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
-        """See `ConfidenceScorer.score`.
+    def check_run(self, context: Context) -> None:
+        """Refuse a task that runs no tests, and queries without any.
 
         Raises:
-            InputError: the task runs no tests, or no query has any.
+            InputError: with the way out.
         """
-        if annotations and type(context.task).tests_passed is TaskEvaluator.tests_passed:
+        if type(context.task).tests_passed is TaskEvaluator.tests_passed:
             raise InputError(
                 f"confidence_scorer tests_passed: the task {context.task.use!r} runs no tests. "
                 "Use a task that runs code, or another scorer"
             )
-        shares = [context.task.tests_passed(a.label or "", context.queries[a.query_id]) for a in annotations]
-        if annotations and all(share is None for share in shares):
+        if not any(query.tests for query in context.queries.values()):
             raise InputError('confidence_scorer tests_passed: no query has "tests". Add them, or use another scorer')
-        return shares
+
+    def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
+        """See `ConfidenceScorer.score`."""
+        return [context.task.tests_passed(a.label or "", context.queries[a.query_id]) for a in annotations]

@@ -37,6 +37,11 @@ class Weighted(ConfidenceScorer):
             raise ValueError(f"the weights sum to {total:g}, not to 1")
         return factors
 
+    def check_run(self, context: Context) -> None:
+        """Let each factor's scorer look."""
+        for factor in self.factors:
+            contract.check_run(factor.scorer, context)
+
     def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
         columns = [contract.score(factor.scorer, annotations, context) for factor in self.factors]

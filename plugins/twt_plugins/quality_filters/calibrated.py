@@ -63,12 +63,17 @@ class Calibrated(QualityFilter):
                 raise ValueError(str(error)) from error
         return path
 
-    def judge(self, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
-        """See `QualityFilter.judge`.
+    def check_run(self, context: Context) -> None:
+        """Refuse labels of other queries.
 
         Raises:
             InputError: `labels` has an id that is none of the run's.
         """
+        if unknown := next((id_ for id_ in self._answers() or () if id_ not in context.queries), None):
+            raise InputError(f"{self.labels}: id {unknown!r} is none of the run's queries: label a sample of those")
+
+    def judge(self, annotations: Sequence[Annotation], context: Context) -> list[str | None]:
+        """See `QualityFilter.judge`."""
         verdicts = self._verdicts(annotations, context)
         by_teacher: dict[str, list[float]] = defaultdict(list)
         for annotation in annotations:
@@ -83,7 +88,7 @@ class Calibrated(QualityFilter):
         first: dict[tuple[str, str], Annotation] = {}
         for annotation in annotations:
             first.setdefault((annotation.query_id, annotation.teacher), annotation)
-        answers = self._answers(context)
+        answers = self._answers()
         right = _by_majority(list(first.values()), context) if answers is None else _by_labels(answers, context)
         found: dict[str, list[Verdict]] = defaultdict(list)
         for annotation in first.values():
@@ -91,13 +96,8 @@ class Calibrated(QualityFilter):
                 found[annotation.teacher].append(Verdict(annotation.confidence or 0.0, verdict))
         return found
 
-    def _answers(self, context: Context) -> dict[str, str] | None:
-        if self.labels is None:
-            return None
-        answers = read_labels(self.labels)
-        if unknown := next((id_ for id_ in answers if id_ not in context.queries), None):
-            raise InputError(f"{self.labels}: id {unknown!r} is none of the run's queries: label a sample of those")
-        return answers
+    def _answers(self) -> dict[str, str] | None:
+        return None if self.labels is None else read_labels(self.labels)
 
     def _reason(self, annotation: Annotation, threshold: float | None) -> str | None:
         by = "" if self.labels else " by agreement with the other teachers, a proxy"

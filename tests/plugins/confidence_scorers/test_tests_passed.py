@@ -34,12 +34,12 @@ def test_a_query_without_tests_has_no_confidence():
 
 def test_a_task_that_runs_none_is_named():
     with pytest.raises(InputError, match="the task 'exact_match' runs no tests"):
-        score(ExactMatch(), ("a",))
+        TestsPassed().check_run(samples.context(ExactMatch()))
 
 
 def test_queries_without_any_are_named():
     with pytest.raises(InputError, match='no query has "tests"'):
-        score(Running(), None)
+        TestsPassed().check_run(samples.context(Running(), queries=[samples.QUERY]))
 
 
 def test_nothing_to_score_is_no_error():

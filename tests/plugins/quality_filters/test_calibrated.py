@@ -171,10 +171,10 @@ def test_labels_that_are_not_there_or_twice_there(tmp_path):
 
 
 def test_labels_of_another_run_are_named(tmp_path):
-    rows, context = run(lambda c: True)
+    _, context = run(lambda c: True)
     path = labels(tmp_path / "l.jsonl", ["q1", "other"])
     with pytest.raises(InputError, match="id 'other' is none of the run's queries"):
-        Calibrated(labels=path).judge(rows, context)
+        Calibrated(labels=path).check_run(context)
 
 
 def test_a_changed_label_changes_the_identity(tmp_path):
