@@ -38,12 +38,10 @@ REPLY = json.dumps({
 @contextmanager
 def serving() -> Iterator[str]:
     """The server's address, while it runs: append the milliseconds and ``/v1``."""
-    with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, __file__], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
 
 
 async def _answer(request: web.Request) -> web.Response:
@@ -64,7 +62,7 @@ async def _serve() -> None:
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     host, port = runner.addresses[0][:2]
     print(f"http://{host}:{port}", flush=True)
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)  # until whoever started it closes the pipe, or ends
 
 
 if __name__ == "__main__":

@@ -92,14 +92,23 @@ def chats(queries: dict[str, Query]) -> list[Chat]:
     return [[{"role": m.role, "content": m.content} for m in request.messages] for request in requests]
 
 
-def through_twt(cell: Cell, queries: dict[str, Query], folder: Path) -> None:
-    """The step "annotations" of a run: every answer committed to the ledger, then read, then written as a row."""
-    asked = teacher(cell)
-    with closing(Ledger(folder / "ledger.sqlite")) as ledger, redirect_stderr(io.StringIO()):
-        desk = Desk(ledger, [asked], "run", 1e6, Progress())
-        desk.preflight(list(queries.values()))
-        rows = sampling.annotate(queries, [asked], task(), desk)
-        write_whole(folder / ROWS, (row.model_dump_json(exclude_none=True) + "\n" for row in rows))
+def through_twt(cell: Cell, queries: dict[str, Query], folder: Path) -> Callable[[], None]:
+    """The step "annotations" of a run: every answer committed to the ledger, then read, then written as a row.
+
+    What a run does once, whatever the number of queries, is done before: the ledger is open, the templates are read.
+    """
+    asked, kind = teacher(cell), task()
+    kind.teacher_messages(next(iter(queries.values())))
+    ledger = Ledger(folder / "ledger.sqlite")
+    desk = Desk(ledger, [asked], "run", 1e6, Progress())
+    desk.preflight(list(queries.values()))
+
+    def ask() -> None:
+        with closing(ledger), redirect_stderr(io.StringIO()):
+            rows = sampling.annotate(queries, [asked], kind, desk)
+            write_whole(folder / ROWS, (row.model_dump_json(exclude_none=True) + "\n" for row in rows))
+
+    return ask
 
 
 def by_hand(cell: Cell, asked: Sequence[Chat]) -> list[str]:
@@ -176,7 +185,7 @@ def _side(
 ) -> tuple[Callable[[], None], Callable[[], Iterator[str]]]:
     """What is timed, and the texts that came of it."""
     if cell.side != BARE:
-        return lambda: through_twt(cell, queries, folder), lambda: _rows(folder / ROWS)
+        return through_twt(cell, queries, folder), lambda: _rows(folder / ROWS)
     asked = chats(queries)
     texts: list[str] = []
     return lambda: texts.extend(by_hand(cell, asked)), lambda: iter(texts)

@@ -10,13 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from twt_core import sampling
 from twt_core.asking import Desk
-from twt_core.components import ConfidenceScorer
+from twt_core.calibration import auroc
+from twt_core.components import ConfidenceScorer, Context
 from twt_core.config import RunConfig, load_config
+from twt_core.embedding import Embeddings
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
 from twt_core.records import Annotation, Query
@@ -45,15 +49,6 @@ class Row(NamedTuple):
     kept: list[Kept]
 
 
-def auroc(confidences: Sequence[float], right: Sequence[bool]) -> float | None:
-    """The chance that a right answer has the higher confidence than a wrong one, ties counting half (Mann-Whitney)."""
-    good = [c for c, r in zip(confidences, right, strict=True) if r]
-    bad = [c for c, r in zip(confidences, right, strict=True) if not r]
-    if not good or not bad:
-        return None
-    return sum((g > b) + 0.5 * (g == b) for g in good for b in bad) / (len(good) * len(bad))
-
-
 def measure(name: str, teacher: str, rows: Sequence[Annotation], queries: dict[str, Query], config: RunConfig) -> Row:
     """One row of the table."""
     task = config.task_evaluator
@@ -70,11 +65,13 @@ def table(config: RunConfig) -> list[Row]:
     """Every scorer on every teacher, and on all together."""
     task = config.task_evaluator
     queries = {query.id: query for query in read_queries(config.queries.path, task)}
-    desk = Desk(Ledger(Path(":memory:")), config.teachers, "benchmark", None, Progress(quiet=True))
-    annotations = sampling.annotate(list(queries.values()), config.teachers, task, desk)
+    with TemporaryDirectory() as folder, closing(Ledger(Path(folder, "ledger.sqlite"))) as ledger:
+        desk = Desk(ledger, config.teachers, "benchmark", None, Progress(quiet=True))
+        annotations = list(sampling.annotate(queries, config.teachers, task, desk))
+    context = Context(task, queries, desk.ask, Embeddings(Path("unused"), Progress(quiet=True)))
     rows = []
     for name in THRESHOLDS:
-        scored = sampling.score(annotations, ConfidenceScorer.model_validate({"use": name}), task)
+        scored = sampling.score(annotations, ConfidenceScorer.model_validate({"use": name}), context)
         usable = [a for a in scored if a.failure is None]
         for teacher in [*(t.name for t in config.teachers), "all"]:
             rows.append(measure(name, teacher, [a for a in usable if teacher in (a.teacher, "all")], queries, config))

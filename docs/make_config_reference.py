@@ -25,7 +25,13 @@ KINDS = {
     "task_evaluator": "Task evaluators",
 }
 #: How the parts of a config that are no component are shown in the type column.
-PARTS = {"DataFile": "a file, below", "StudentConfig": "student, below", "LoraConfig": "lora, below"}
+PARTS = {
+    "DataFile": "a file, below",
+    "StudentConfig": "student, below",
+    "LoraConfig": "lora, below",
+    "list of Factor": "list of {weight, scorer}",
+    "text to JsonValue": "text to any value",
+}
 INTRODUCTION = """\
 # Config reference
 

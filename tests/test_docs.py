@@ -25,6 +25,8 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.
 LANGUAGES = {"python", "yaml", "bash", "console", "toml", "json", "text"}
 #: A yaml block that is a whole config says so after its language: ```yaml full-config
 FULL = "full-config"
+#: Options that name a file of rows.
+FILES = {"path", "labels", "answers"}
 
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)(#[^)\s]*)?\)|<img[^>]*\ssrc=\"(?!https?://)([^\"]+)\"")
@@ -75,19 +77,19 @@ def test_python_blocks_run_one_after_the_other(page, monkeypatch):
 
 
 def named_files(value: object) -> set[str]:
-    """Whatever a config gives as a path to data."""
+    """Whatever a config gives as a path to data, however deep."""
     if isinstance(value, list):
         return set().union(*map(named_files, value))
     if not isinstance(value, dict):
         return set()
-    own = {inner for key, inner in value.items() if key == "path" and isinstance(inner, str)}
+    own = {inner for key, inner in value.items() if key in FILES and isinstance(inner, str)}
     return own.union(*(named_files(inner) for inner in value.values()))
 
 
 def load(text: str, folder: Path) -> None:
     for name in named_files(yaml.safe_load(text)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
+        (folder / name).write_text('{"id": "q1", "answer": "7"}\n', encoding="utf-8")
     file = folder / "run.yaml"
     file.write_text(text, encoding="utf-8")
     load_config(file)

@@ -51,7 +51,7 @@ SAMPLED = ("os.rename", "04-selected/manifest.json")
 
 
 def configure(fresh: Path, server: ScriptedServer, model: Path, via: str = LEAN, budget: float = 50.0) -> Path:
-    prefix = "hosted_vllm/" if via is LITELLM else ""
+    prefix = "hosted_vllm/" if "litellm" in via else ""
     teachers = "".join(
         TEACHER.format(via=via.format(url=server.url), name=name, model=prefix + name, concurrency=CONCURRENCY,
                        price_in=USD_IN, price_out=USD_OUT)
@@ -268,3 +268,28 @@ def test_a_ledger_of_a_newer_version_is_left_as_it_is(priced):
     _, err = process.communicate()
     assert process.returncode == 2
     assert "a ledger of version 99" in err
+
+
+def test_batches_are_handed_in_once_and_collected_another_day(fresh, server, model, monkeypatch):
+    monkeypatch.setenv("MY_KEY", CANARY)
+    config = configure(fresh, server, model, LITELLM.replace("use: litellm", "use: litellm, batch: true"))
+    config.write_text(config.read_text(encoding="utf-8").replace("hosted_vllm/", "openai/"), encoding="utf-8")
+    runs = config.parent / "runs"
+    process, _, err = die_at("before_commit", "3", config, runs)  # one batch is handed in, and its id not yet noted
+    assert process.returncode == -signal.SIGKILL, err
+    for _ in range(2):
+        process = start(TWT, "run", config, "--runs-dir", runs)
+        _, err = process.communicate()
+        assert process.returncode == 4, err
+        assert "under way at the provider: ann: batch" in err.splitlines()[-1]
+        assert "Run the same command again" in err.splitlines()[-1]
+        assert len(server.batches.rows) == 2
+        assert spent(runs)[1:] == (0, [])
+    for name in server.batches.rows:
+        server.batches.advance(name, "completed")
+    sample(config, runs)
+    assert spent(runs)[1:] == (24, [])
+    assert server.asked == []
+    lean = configure(fresh, server, model)
+    sample(lean, lean.parent / "elsewhere")
+    assert annotations(lean.parent / "elsewhere") == annotations(runs)

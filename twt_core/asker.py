@@ -44,7 +44,7 @@ class Account:
             return next((e for e in self.errors if not isinstance(e, BudgetExceeded)), self.errors[0])
         if self.pending:
             return BatchPending(
-                f"under way at the provider: {', '.join(self.pending)}. "
+                f"under way at the provider: {', '.join(sorted(self.pending))}. "
                 "Run the same command again, today or another day: it collects what is done and goes on from here"
             )
         return None
@@ -181,7 +181,8 @@ class Asker:
     async def _call(self, request: Request, seconds: float) -> Completion:
         limit = None if seconds == float("inf") else max(seconds, 0.0)
         try:
-            return await asyncio.wait_for(contract.complete(self._teacher, request), limit)
+            async with asyncio.timeout(limit):
+                return await contract.complete(self._teacher, request)
         except TimeoutError:
             raise TeacherError(f"no answer within {limit:.3g} s", maybe_billed=True) from None
 

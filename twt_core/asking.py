@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, Self, TypeAlias
 
 from twt_core import contract
 from twt_core.asker import Account, Asker
@@ -144,34 +142,49 @@ def _run(work: Work) -> Account:
 
 
 def _run_here(work: Work) -> Account:
-    with asyncio.Runner() as runner, _signals_cancel(runner.get_loop()) as heeding:
+    with asyncio.Runner() as runner, _Interrupts(runner.get_loop()) as interrupts:
         try:
-            return runner.run(heeding(work))
+            account = runner.run(interrupts.cancelling(work))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+        if interrupts.came:  # with the last answer
+            raise KeyboardInterrupt
+        return account
 
 
-@contextmanager
-def _signals_cancel(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Work], Work]]:
-    """Lets Ctrl-C and SIGTERM end a loop by cancelling its work once, so that what was answered is still written.
+class _Interrupts:
+    """Lets Ctrl-C and SIGTERM end a loop's work by cancelling it once, so that what was answered is still written.
 
     A second one changes nothing, since what is left takes no time; raised just anywhere it would leave work undone.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heeded = [number for number, handler in before.items() if callable(handler)]  # a shell may have one be ignored
 
-    async def heeding(work: Work) -> Account:
-        task = asyncio.current_task()
-        assert task is not None
-        for number in heeded:
-            loop.add_signal_handler(number, lambda: task.cancelling() or task.cancel())
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.came = False
+        self._loop = loop
+        self._task: asyncio.Task[object] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # signals come to no other
+            before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {n: handler for n, handler in before.items() if callable(handler)}  # else it is ignored
+        for number in self._before:
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    async def cancelling(self, work: Work) -> Account:
+        self._task = asyncio.current_task()
         return await work
 
-    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
-        yield lambda work: work
-        return
-    try:
-        yield heeding
-    finally:
-        for number in heeded:
-            signal.signal(number, before[number])
+    def _note(self, *_: object) -> None:
+        if not self.came:
+            self.came = True
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

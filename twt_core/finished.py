@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from twt_core.accounting import ACCOUNTING, AnnotationCounts
 from twt_core.config import StudentConfig
 from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
@@ -27,9 +28,10 @@ class StepState(BaseModel):
 
 
 class Status(BaseModel):
-    """The steps of a run folder in order, and the summary once the run is finished."""
+    """The steps of a run folder in order, where its rows are, and the summary once the run is finished."""
 
     steps: list[StepState]
+    sampling: AnnotationCounts | None
     summary: Summary | None
 
 
@@ -78,7 +80,12 @@ def status(run: Path) -> Status:
         InputError: it is no run folder.
     """
     steps = [_state(path) for path in sorted(_folder(run).glob("[0-9][0-9]-*")) if path.is_dir()]
-    return Status(steps=steps, summary=summary(run) if (run / SUMMARY).is_file() else None)
+    rows = run / ACCOUNTING
+    return Status(
+        steps=steps,
+        sampling=AnnotationCounts.model_validate_json(rows.read_text(encoding="utf-8")) if rows.is_file() else None,
+        summary=summary(run) if (run / SUMMARY).is_file() else None,
+    )
 
 
 def _state(step: Path) -> StepState:

@@ -354,7 +354,10 @@ class Ledger:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise TwtError(f"{self.path}: the ledger failed: {error}. Nothing that was committed is lost") from error
+            raise TwtError(
+                f"{self.path}: the ledger failed: {error}. Nothing that was committed is lost: "
+                "mend it, and run the same command again"
+            ) from error
 
 
 def _checksum(key: str, completion: str) -> int:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from twt_core.accounting import AnnotationCounts
 from twt_core.finished import Status
 from twt_core.listing import Listed, Listing
 from twt_core.metrics import StageScore
@@ -54,19 +55,10 @@ def stage_table(stages: list[StageScore], recommended: str) -> Table:
 def print_summary(summary: Summary, folder: Path) -> None:
     """The result of a run."""
     console = _console()
-    counts = summary.annotations
-    rejected = ", ".join(f"{n} {reason}" for reason, n in counts.rejected.items()) or "none"
-    failed = ", ".join(f"{n} {cause}" for cause, n in counts.failed_by_cause.items())
     console.print(stage_table(summary.stages, summary.recommended_stage))
     console.print()
     console.print(Text(f"recommended: {summary.recommended_stage}. {summary.recommended_because}"))
-    console.print(
-        Text(
-            f"annotations: {counts.queries} queries, {counts.asked} asked = {counts.kept} kept "
-            f"+ {sum(counts.rejected.values())} rejected ({rejected}) + {counts.failed} failed"
-            f"{f' ({failed})' if failed else ''}; {counts.selected} selected"
-        )
-    )
+    console.print(Text(_accounting(summary.annotations)))
     _print_teachers(console, summary)
     console.print(Text(f"teacher calls: {summary.teacher_calls}, ${summary.cost_usd:.4f}"))
     if summary.maybe_billed:
@@ -74,6 +66,17 @@ def print_summary(summary: Summary, folder: Path) -> None:
         console.print(Text(f"maybe billed, since no reply came: {len(summary.maybe_billed)} calls, {worst}"))
     console.print(Text(f"all numbers: {folder}/summary.json"))
     console.print(Text(f'ask it: twt answer {folder} "..."'))
+
+
+def _accounting(counts: AnnotationCounts) -> str:
+    rejected = ", ".join(f"{n} {reason}" for reason, n in counts.rejected.items()) or "none"
+    failed = ", ".join(f"{n} {cause}" for cause, n in counts.failed_by_cause.items())
+    return (
+        f"annotations: {counts.queries} queries, {counts.asked} asked = {counts.kept} kept "
+        f"+ {sum(counts.rejected.values())} rejected ({rejected}) + {counts.failed} failed"
+        f"{f' ({failed})' if failed else ''}{f' + {counts.pending} pending' if counts.pending else ''}; "
+        f"{counts.selected} selected"
+    )
 
 
 def _print_teachers(console: Console, summary: Summary) -> None:
@@ -125,6 +128,8 @@ def print_status(status: Status, folder: Path) -> None:
     console.print(steps)
     console.print()
     if status.summary is None:
+        if status.sampling is not None:
+            console.print(Text(_accounting(status.sampling)))
         console.print(Text("not finished: the `twt run` that began it goes on from here"))
     else:
         print_summary(status.summary, folder)

@@ -18,8 +18,9 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import NoReturn, TypedDict, TypeVar
 
+from twt_core.components import Context
 from twt_core.config import RunConfig, load_config
 from twt_core.distillation import drafts_for
 from twt_core.records import Completion, Failed, Record, Request, StudentAnswer, Trace
@@ -50,13 +51,13 @@ class Recording(TypedDict):
 def answer_requests(config: RunConfig) -> list[Request]:
     """Every query to every teacher of the quickstart."""
     task = config.task_evaluator
-    return requests_for(read_queries(config.queries.path, task), config.teachers, task)
+    return list(requests_for(read_queries(config.queries.path, task), config.teachers, task))
 
 
 def rewrite_requests(config: RunConfig, run: Path) -> list[Request]:
     """What the quickstart's compressor asks of its teachers, after the student's answers in a run folder."""
     task = config.task_evaluator
-    queries = {query.id: query for query in read_queries(config.queries.path, task)}
+    queries = {query.id: query.unlabeled() for query in read_queries(config.queries.path, task)}
     traces = _rows(run, "traces", Trace)
     answers = _rows(run, "compressed-student-answers", StudentAnswer)
     asked: list[Request] = []
@@ -65,8 +66,13 @@ def rewrite_requests(config: RunConfig, run: Path) -> list[Request]:
         asked.extend(requests)
         return [Failed(cause="only noted") for _ in requests]
 
-    config.compressor.compress(drafts_for(queries, traces, answers, task), task, note)
+    context = Context(task, queries, note, _no_vectors)
+    config.compressor.compress(drafts_for(queries, traces, answers, task), context)
     return asked
+
+
+def _no_vectors(embedder: str, texts: Sequence[str]) -> NoReturn:
+    raise NotImplementedError("the quickstart's compressor compares no texts")
 
 
 def _rows(run: Path, step: str, record: type[R]) -> list[R]:
