@@ -141,4 +141,6 @@ def test_killed_while_teachers_answer_no_answer_is_bought_twice(fresh, server, m
     elsewhere = session.run(fresh, (), fresh.parent / "elsewhere", None, Progress(quiet=True))
     assert len(server.asked) == asked + summary.teacher_calls
     assert project.contents(fresh.parent / "elsewhere" / "tiny") == project.contents(runs / "tiny")
-    assert project.timeless(elsewhere.model_dump()) == project.timeless(summary.model_dump())
+    unpriced = {"maybe_billed": []}  # those that were in flight stay listed in the run that was killed
+    assert 14 - committed <= len(summary.maybe_billed) <= 6
+    assert project.timeless(elsewhere.model_dump()) == project.timeless({**summary.model_dump(), **unpriced})
