@@ -34,6 +34,8 @@ class Account:
     run: str
     budget_usd: float | None
     failures: dict[str, Failed] = field(default_factory=dict)
+    #: The keys of each teacher's requests, in order, 32 bytes each.
+    keys: dict[str, bytearray] = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
     #: Batches that are under way at a provider: "teacher: id".
     pending: list[str] = field(default_factory=list)
@@ -80,8 +82,10 @@ class Asker:
                 workers.create_task(self._work(waiting))
 
     def _unanswered(self, requests: Iterable[Request]) -> Iterator[tuple[str, Request] | None]:
+        keys = self._account.keys.setdefault(self._teacher.name, bytearray())
         for count, request in enumerate(requests, 1):
             key = request_key(self._teacher.canonical_request(request))
+            keys += bytes.fromhex(key)
             if key in self._under_way or key in self._account.failures or self._account.ledger.has(key):
                 self._advance()
                 if count % _LET_OTHERS_IN_EVERY == 0:

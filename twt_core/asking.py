@@ -18,7 +18,23 @@ from twt_core.ledger import Ledger, request_key
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Query, Request
 
+#: Bytes of a request's key.
+_DIGEST = 32
+
 Work: TypeAlias = Coroutine[object, object, Account]
+
+
+class Answers:
+    """What became of requests that were fetched, read from the ledger when it is asked for."""
+
+    def __init__(self, ledger: Ledger, account: Account) -> None:
+        self._ledger = ledger
+        self._account = account
+
+    def of(self, teacher: str, place: int) -> Completion | Failed:
+        """The result of a teacher's request, by its place among those that were given."""
+        key = self._account.keys[teacher][place * _DIGEST : (place + 1) * _DIGEST].hex()
+        return self._ledger.get(key) or self._account.failures[key]
 
 
 class Desk:
@@ -79,20 +95,20 @@ class Desk:
             BatchPending: batches are under way at a provider; asking the same later collects them.
         """
         by_teacher: dict[str, list[Request]] = {}
+        places = []
         for request in requests:
-            by_teacher.setdefault(request.teacher, []).append(request)
-        failures = self.fetch(by_teacher, {name: len(own) for name, own in by_teacher.items()})
-        return [self.result(request, failures) for request in requests]
+            own = by_teacher.setdefault(request.teacher, [])
+            places.append((request.teacher, len(own)))
+            own.append(request)
+        answers = self.fetch(by_teacher, {name: len(own) for name, own in by_teacher.items()})
+        return [answers.of(*place) for place in places]
 
-    def fetch(self, requests: Mapping[str, Iterable[Request]], totals: Mapping[str, int]) -> dict[str, Failed]:
-        """Have every request answered in the ledger, without keeping the answers in memory.
+    def fetch(self, requests: Mapping[str, Iterable[Request]], totals: Mapping[str, int]) -> Answers:
+        """Have every request answered in the ledger, without keeping requests or answers in memory.
 
         Args:
             requests: each teacher's, read one by one as its calls go out.
             totals: how many those are.
-
-        Returns:
-            The failures, for `result`.
 
         Raises: as `ask`.
         """
@@ -100,12 +116,7 @@ class Desk:
         self._passing_failures += sum(not failure.permanent for failure in account.failures.values())
         if (error := account.first_error()) is not None:
             raise error
-        return account.failures
-
-    def result(self, request: Request, failures: Mapping[str, Failed]) -> Completion | Failed:
-        """What became of a request that was fetched."""
-        key = self._key(request)
-        return self._ledger.get(key) or failures[key]
+        return Answers(self._ledger, account)
 
     def _key(self, request: Request) -> str:
         return request_key(self._teachers[request.teacher].canonical_request(request))

@@ -53,8 +53,10 @@ class BatchAsker:
 
     def _missing(self, requests: Iterable[Request]) -> dict[str, Request]:
         missing: dict[str, Request] = {}
+        keys = self._account.keys.setdefault(self._teacher.name, bytearray())
         for request in requests:
             key = request_key(self._teacher.canonical_request(request))
+            keys += bytes.fromhex(key)
             if self._account.ledger.has(key):
                 self._advance()
             else:

@@ -16,8 +16,9 @@ _Waiting = tuple[Entry, "asyncio.Future[int | None]"]
 class Clerk:
     """The one writer of an open ledger, for an event loop. Use it in an `async with`.
 
-    A commit waits for the disk, so it is done in a thread; entries that come meanwhile are written together by the
-    next. Leaving the block waits for all that was entered, a cancelled caller's entries included.
+    A commit waits for the disk, so it is done in a thread; and only that is, since whatever else a thread did it would
+    do in turns with the loop. Entries that come meanwhile are written together by the next commit. Leaving the block
+    waits for all that was entered, a cancelled caller's entries included.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -64,6 +65,8 @@ class Clerk:
 
     async def _outcomes(self, entries: list[Entry]) -> Sequence[int | TwtError | None]:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.apply, entries)
+            outcomes = self._ledger.begin(entries)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.commit)
         except TwtError as error:
             return [error] * len(entries)
+        return outcomes

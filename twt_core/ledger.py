@@ -205,12 +205,33 @@ class Ledger:
         Returns:
             For each, in order: a reservation's id, None, or the error of a reservation that would pass the budget.
         """
-        try:
-            with self._transaction():
+        outcomes = self.begin(entries)
+        self.commit()
+        return outcomes
+
+    def begin(self, entries: Sequence[Entry]) -> list[int | BudgetExceeded | None]:
+        """The first half of `apply`: nothing of it is durable before `commit`, which waits for the disk."""
+        with self._storage_errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
                 return [self._write(entry) for entry in entries]
-        except BaseException:
-            self._spent.clear()  # it may hold what was rolled back
-            raise
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def commit(self) -> None:
+        """The second half of `apply`."""
+        with self._storage_errors():
+            try:
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        self._spent.clear()  # it may hold what is rolled back
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def reserve(self, entry: Reserve) -> int:
         """One reservation.
@@ -337,17 +358,6 @@ class Ledger:
                 "SELECT teacher, query_id FROM reservations WHERE run = ? AND batch IS NULL ORDER BY 1, 2, id", (run,)
             )
             return [(teacher, query) for teacher, query in rows]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._storage_errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:

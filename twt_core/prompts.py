@@ -50,8 +50,7 @@ class Template:
         try:
             used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
             self._parts = [
-                (cast(Role, role), _ENVIRONMENT.from_string(body.strip()))
-                for role, body in zip(pieces[1::2], pieces[2::2], strict=True)
+                _Part(cast(Role, role), body.strip()) for role, body in zip(pieces[1::2], pieces[2::2], strict=True)
             ]
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(f"{name}:{error.lineno}: {error.message}") from error
@@ -65,4 +64,20 @@ class Template:
 
     def render(self, **values: str) -> list[Message]:
         """The messages with ``values`` filled in; values are inserted as they are, never read as template text."""
-        return [Message(role, part.render(**values)) for role, part in self._parts]
+        return [part.message(values) for part in self._parts]
+
+
+class _Part:
+    """One message. Most parts of a prompt are the same for every query, so the last one made is kept."""
+
+    def __init__(self, role: Role, source: str) -> None:
+        self._role = role
+        self._template = _ENVIRONMENT.from_string(source)
+        self._used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+        self._last: tuple[dict[str, str], Message] | None = None
+
+    def message(self, values: dict[str, str]) -> Message:
+        used = {name: value for name, value in values.items() if name in self._used}
+        if self._last is None or self._last[0] != used:
+            self._last = used, Message(self._role, self._template.render(values))
+        return self._last[1]

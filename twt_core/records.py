@@ -29,7 +29,7 @@ class Query(Record):
 
     def unlabeled(self) -> Query:
         """The same query without its answer: what the method is allowed to see."""
-        return self.model_copy(update={"answer": None})
+        return self if self.answer is None else self.model_copy(update={"answer": None})
 
 
 class TokenLogprob(NamedTuple):

@@ -53,19 +53,24 @@ def annotate(
     with the number of queries.
     """
     own = {teacher.name: requests_for(queries.values(), [teacher], task) for teacher in teachers}
-    failures = desk.fetch(own, {teacher.name: len(queries) * teacher.samples for teacher in teachers})
-    for request in requests_for(queries.values(), teachers, task):
-        yield _annotation(request, desk.result(request, failures), queries[request.query_id], task)
+    answers = desk.fetch(own, {teacher.name: len(queries) * teacher.samples for teacher in teachers})
+    for number, query in enumerate(queries.values()):
+        for teacher in teachers:
+            for sample in range(teacher.samples):
+                answer = answers.of(teacher.name, number * teacher.samples + sample)
+                yield _annotation(query, teacher.name, sample, answer, task)
 
 
-def _annotation(request: Request, answer: Completion | Failed, query: Query, task: TaskEvaluator) -> Annotation:
+def _annotation(
+    query: Query, teacher: str, sample: int, answer: Completion | Failed, task: TaskEvaluator
+) -> Annotation:
     if isinstance(answer, Failed):
-        return Annotation(query_id=query.id, teacher=request.teacher, sample=request.sample, failure=answer.cause)
+        return Annotation(query_id=query.id, teacher=teacher, sample=sample, failure=answer.cause)
     reading = task.read(answer.text, query)
     return Annotation(
         query_id=query.id,
-        teacher=request.teacher,
-        sample=request.sample,
+        teacher=teacher,
+        sample=sample,
         text=answer.text,
         rationale=reading.rationale,
         label=reading.label,

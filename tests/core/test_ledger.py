@@ -130,11 +130,12 @@ def test_a_reservation_outlives_its_process(tmp_path):
     assert Ledger(path).maybe_billed("run") == [("ann", "q1")]
 
 
-def test_a_failed_transaction_leaves_nothing(ledger):
-    with pytest.raises(ZeroDivisionError), ledger._transaction():
-        ledger._db.execute("INSERT INTO reservations (key, run, teacher, query_id, usd) VALUES ('k', 'r', 't', 'q', 1)")
-        raise ZeroDivisionError
-    assert ledger.maybe_billed("r") == []
+def test_nothing_is_there_before_its_commit(ledger):
+    ledger.begin([Commit("k", samples.request(), "run", ANSWER, 0.25)])
+    assert not ledger.has("k")
+    assert ledger.get("k") is None
+    ledger.commit()
+    assert ledger.has("k")
 
 
 def test_two_processes_may_have_it_open(ledger):

@@ -60,3 +60,9 @@ def test_from_file(tmp_path):
     (tmp_path / "t.j2").write_text("{{ query }}", encoding="utf-8")
     with pytest.raises(TemplateError, match=r"t\.j2"):
         Template.from_file(tmp_path / "t.j2", NAMES)
+
+
+def test_what_was_rendered_before_is_not_taken_for_something_else():
+    template = Template("--- system\n{{ a }}\n--- user\n{{ b }} for {{ a }}", "t", frozenset("abc"))
+    for a, b in [("1", "x"), ("1", "y"), ("2", "y"), ("1", "x")]:
+        assert template.render(a=a, b=b, c=a + b) == [("system", a), ("user", f"{b} for {a}")]

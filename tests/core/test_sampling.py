@@ -22,10 +22,11 @@ class Answers:
 
     def fetch(self, requests, totals):
         self.totals = totals
-        self.requests = [request for own in requests.values() for request in own]
-        return {}
+        self.places = {name: [(r.query_id, r.sample) for r in own] for name, own in requests.items()}
+        return self
 
-    def result(self, request, failures):
+    def of(self, teacher, place):
+        assert place < len(self.places[teacher])
         return self.answers.pop(0)
 
 

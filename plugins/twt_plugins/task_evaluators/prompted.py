@@ -94,7 +94,7 @@ class PromptedTask(TaskEvaluator):
         names = {option: str(getattr(self, option) or self.built_in[option].name) for option in VARIABLES}
         return {option: Template(text, names[option], VARIABLES[option]) for option, text in self._sources.items()}
 
-    @property
+    @cached_property
     def _factors(self) -> str:
         shown = {
             name: f"{weight:.2f}" if round(weight, 2) == weight else f"{weight:g}"

@@ -48,7 +48,9 @@ class LiteLLM(ServedModel):
         default=0.5, gt=0, le=1, description="What a batch's tokens cost, as a share of the usual price."
     )
     batch_wait_seconds: float = Field(
-        default=0, ge=0, description="How long a run waits for its batches; 0 leaves at once, and the next run collects."
+        default=0,
+        ge=0,
+        description="How long a run waits for its batches; 0: the next run collects them.",
     )
     batch_poll_seconds: float = Field(default=60, gt=0, description="How often it looks meanwhile.")
 
