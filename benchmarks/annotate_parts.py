@@ -140,8 +140,11 @@ class _NoDisk(Ledger):
     def __init__(self, path: Path) -> None:
         pass
 
-    def apply(self, entries: Sequence[Entry]) -> list[int | None]:  # type: ignore[override]
+    def begin(self, entries: Sequence[Entry]) -> list[int | None]:  # type: ignore[override]
         return [None] * len(entries)
+
+    def commit(self) -> None:
+        pass
 
 
 def _ledger(made: Bench, folder: Path) -> list[Part]:

@@ -83,6 +83,7 @@ class Asker:
 
     def _unanswered(self, requests: Iterable[Request]) -> Iterator[tuple[str, Request] | None]:
         keys = self._account.keys.setdefault(self._teacher.name, bytearray())
+        batches = self._account.ledger.open_batches(self._teacher.name)
         for count, request in enumerate(requests, 1):
             key = request_key(self._teacher.canonical_request(request))
             keys += bytes.fromhex(key)
@@ -90,6 +91,11 @@ class Asker:
                 self._advance()
                 if count % _LET_OTHERS_IN_EVERY == 0:
                     yield None
+            elif batches and (tag := self._account.ledger.batch_with(key)) is not None:
+                raise InputError(
+                    f"teacher {self._teacher.name!r}: query {request.query_id!r} is in batch "
+                    f"{self._account.ledger.batch_id(tag)}, which is under way. Collect it first, with batch: true"
+                )
             else:
                 self._under_way.add(key)
                 yield key, request
@@ -125,18 +131,21 @@ class Asker:
             )
 
     async def _tries(self, key: str, request: Request) -> Failed | None:
-        ends = None
+        ends, error = float("inf"), None
         for attempt in range(self._pace.retries + 1):
             expected = self._pacer.expected_tokens(request)
             await self._pacer.turn(expected)
             if self._account.errors:
                 raise _Stopped
             began = time.monotonic()
-            ends = ends or began + (self._pace.deadline or float("inf"))
+            if error is None:
+                ends = began + (self._pace.deadline or float("inf"))
+            elif began >= ends:  # its turn came too late
+                return self._failed(error, attempt, 0.0)
             try:
                 completion = await self._try(key, request, min(self._pace.timeout or float("inf"), ends - began))
-            except TeacherError as error:
-                wait = self._wait(error, attempt)
+            except TeacherError as failed:
+                error, wait = failed, self._wait(failed, attempt)
                 last = error.retry != "now" or attempt == self._pace.retries
                 if last or time.monotonic() + wait > ends:
                     return self._failed(error, attempt + 1, wait)

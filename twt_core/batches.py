@@ -42,7 +42,10 @@ class BatchAsker:
         """Every request that has no answer yet. What is under way in the end is in the account's `pending`."""
         try:
             missing = self._missing(requests)
-            found = dict.fromkeys(tag for key in missing if (tag := self._account.ledger.batch_with(key)) is not None)
+            ledger = self._account.ledger
+            # Its run's own, in case the config has changed since; and another run's, where they hold the same requests.
+            found = dict.fromkeys(ledger.open_batches(self._teacher.name, self._account.run))
+            found |= dict.fromkeys(tag for key in missing if (tag := ledger.batch_with(key)) is not None)
             open_tags = [tag for tag in found if not await self._gone(tag)]
             open_tags += await self._hand_in(self._not_in_a_batch(missing))
             await self._wait_for(open_tags)

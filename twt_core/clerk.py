@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from twt_core.errors import TwtError
 from twt_core.ledger import Entry, Ledger
 
 _Waiting = tuple[Entry, "asyncio.Future[int | None]"]
@@ -57,16 +56,16 @@ class Clerk:
             for (_, done), outcome in zip(batch, await self._outcomes([entry for entry, _ in batch]), strict=True):
                 if done.done():  # its caller was cancelled; what it entered is written all the same
                     continue
-                if isinstance(outcome, TwtError):
+                if isinstance(outcome, Exception):
                     done.set_exception(outcome)
                 else:
                     done.set_result(outcome)
         self._writing = None
 
-    async def _outcomes(self, entries: list[Entry]) -> Sequence[int | TwtError | None]:
+    async def _outcomes(self, entries: list[Entry]) -> Sequence[int | Exception | None]:
         try:
             outcomes = self._ledger.begin(entries)
             await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.commit)
-        except TwtError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody is to wait for ever
             return [error] * len(entries)
         return outcomes

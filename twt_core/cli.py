@@ -30,7 +30,7 @@ app = typer.Typer(
         "    twt plan run.yaml\n\n"
         "    twt run run.yaml --set student.lora.r=16\n\n"
         '    twt answer runs/my-run "Ann is taller than Ben. Who is shorter?"\n\n'
-        "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped by the budget, 130 interrupted."
+        "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped by the budget, 4 batches under way, 130 interrupted."
     ),
 )
 

@@ -313,6 +313,15 @@ class Ledger:
             ).fetchone()
         return row[0] if row else None
 
+    def open_batches(self, teacher: str, run: str | None = None) -> list[str]:
+        """The tags of a teacher's open batches, in one run or in all."""
+        with self._storage_errors():
+            rows = self._reader.execute(
+                "SELECT tag FROM batches WHERE teacher = ? AND ? IN (run, '') ORDER BY made_at, tag",
+                (teacher, run or ""),
+            )
+            return [tag for (tag,) in rows]
+
     def batch_id(self, tag: str) -> str | None:
         """The provider's id of an open batch; None if the process that handed it in ended before it knew."""
         with self._storage_errors():

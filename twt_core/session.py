@@ -25,8 +25,8 @@ from twt_core.ledger import Ledger
 from twt_core.models import find_model
 from twt_core.progress import Progress
 from twt_core.recipe import RECIPE, Recipe
-from twt_core.records import Request
-from twt_core.run import SUMMARY, Plan, Run, open_run, write_whole
+from twt_core.records import Annotation, Request
+from twt_core.run import SUMMARY, Plan, Rows, Run, open_run, write_whole
 from twt_core.student.student import Student
 from twt_core.summary import Summary, calibration_of, summarise
 
@@ -128,6 +128,10 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
         if step in SAMPLING:
             counts = count_on_disk(config, data, folder.done)
             write_whole(path / ACCOUNTING, counts.model_dump_json(indent=2) + "\n")
+        if step == "kept":
+            kept = Rows(folder.done[step], None, Annotation).read()
+            calibration = [row.model_dump() for row in calibration_of(kept, config, data)]
+            write_whole(path / CALIBRATION, json.dumps(calibration, indent=2) + "\n")
 
     account(SAMPLING[0])
     folder.after = account
@@ -136,8 +140,6 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     if not folder.made:
         progress.say("nothing to do: every step is on disk")
     summary = summarise(config, data, outcome, ledger, path.name)
-    calibration = [row.model_dump() for row in calibration_of(outcome.kept.read(), config, data)]
-    write_whole(path / CALIBRATION, json.dumps(calibration, indent=2) + "\n")
     write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     return summary
 

@@ -256,3 +256,19 @@ def test_commits_that_come_together_share_a_transaction(ledger, monkeypatch):
     ask(ledger, "x", queries=64, concurrency=32)
     assert sum(sizes) == 128  # a reservation and an answer each
     assert len(sizes) < 64
+
+
+def test_a_ledger_that_breaks_ends_the_asking(ledger, monkeypatch):
+    def broken(self, entries):
+        raise AttributeError("broken")
+
+    monkeypatch.setattr(Ledger, "begin", broken)
+    with pytest.raises(AttributeError, match="broken"):
+        ask(ledger, "x", queries=9)
+
+
+def test_a_turn_that_comes_after_the_deadline_is_not_taken(ledger):
+    [failed] = ask(ledger, PASSES, retries=3, deadline=0.1, rpm=60)
+    assert failed.cause == "503: busy"
+    assert len(ASKED) == 1
+    assert ledger.maybe_billed("run") == []

@@ -6,7 +6,7 @@ import samples
 from twt_core import batches
 from twt_core.asking import Desk
 from twt_core.components import Teacher
-from twt_core.errors import BatchPending, BudgetExceeded, TeacherError, TwtError
+from twt_core.errors import BatchPending, BudgetExceeded, InputError, TeacherError, TwtError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed
@@ -199,3 +199,20 @@ def test_many_requests_are_several_batches(ledger, provider, monkeypatch):
     provider.done = True
     assert len(ask(ledger, 5)) == 10
     assert [len(requests) for _, requests in provider.batches.values()] == [2, 2, 1]
+
+
+def test_a_batch_is_collected_whatever_the_config_has_become(ledger, provider):
+    with pytest.raises(BatchPending):
+        ask(ledger, 3)
+    provider.done = True
+    assert len(ask(ledger, 1)) == 2  # two queries were taken out meanwhile: what was paid for is kept all the same
+    assert ledger.open_batches("ann") == []
+    assert ledger.spending("run")[0][1:] == (2, 0.2, 0.0)
+
+
+def test_what_is_in_a_batch_is_not_bought_at_once(ledger, provider, monkeypatch):
+    with pytest.raises(BatchPending):
+        ask(ledger)
+    monkeypatch.setattr(InBatches, "batch_service", lambda self: None)
+    with pytest.raises(InputError, match="teacher 'ann': query 'q0' is in batch batch_0, which is under way"):
+        ask(ledger)

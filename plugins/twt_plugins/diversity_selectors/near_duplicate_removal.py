@@ -32,6 +32,10 @@ class NearDuplicateRemoval(ByRationale):
         default_factory=All, description="Chooses among the annotations that are left."
     )
 
+    def check_run(self, context: Context) -> None:
+        """Let the selector that comes then look."""
+        contract.check_run(self.then, context)
+
     def select(self, pool: Sequence[Annotation], context: Context) -> list[Annotation]:
         """See `DiversitySelector.select`."""
         if not pool:
