@@ -140,7 +140,7 @@ class _NoDisk(Ledger):
     def __init__(self, path: Path) -> None:
         pass
 
-    def begin(self, entries: Sequence[Entry]) -> list[int | None]:  # type: ignore[override]
+    def begin(self, entries: Sequence[Entry], *, wait: bool = True) -> list[int | None]:  # type: ignore[override]
         return [None] * len(entries)
 
     def commit(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from twt_core import contract
@@ -40,6 +41,21 @@ class Account:
     #: Batches that are under way at a provider: "teacher: id".
     pending: list[str] = field(default_factory=list)
 
+    #: Set by the first error.
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self, error: Exception) -> None:
+        """End the asking, with an error that is raised once the calls that are under way are finished."""
+        self.errors.append(error)
+        self.stopped.set()
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait, unless the asking ends. Whether it does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopped.wait()
+        return self.stopped.is_set()
+
     def first_error(self) -> Exception | None:
         """What to tell the user: a fault before a spent budget, which more money would not mend."""
         if self.errors:
@@ -70,7 +86,7 @@ class Asker:
         self._account = account
         self._advance = advance
         self._pace = teacher.pace()
-        self._pacer = Pacer(self._pace)
+        self._pacer = Pacer(self._pace, account.rest)
         self._under_way: set[str] = set()
         self._failed_in_a_row = 0
 
@@ -108,8 +124,8 @@ class Asker:
                 await (asyncio.sleep(0) if found is None else self._answer(*found))
         except _Stopped:
             return
-        except Exception as error:  # noqa: BLE001  # raised once the calls that are under way are finished
-            self._account.errors.append(error)
+        except Exception as error:  # noqa: BLE001  # it is raised later
+            self._account.stop(error)
 
     async def _answer(self, key: str, request: Request) -> None:
         failure = await self._tries(key, request)
@@ -134,9 +150,11 @@ class Asker:
         ends, error = float("inf"), None
         for attempt in range(self._pace.retries + 1):
             expected = self._pacer.expected_tokens(request)
-            await self._pacer.turn(expected)
+            waited = await self._pacer.turn(expected)
             if self._account.errors:
                 raise _Stopped
+            if (waited or error is not None) and self._account.ledger.has(key):
+                return None  # another run was answered the same meanwhile
             began = time.monotonic()
             if error is None:
                 ends = began + (self._pace.deadline or float("inf"))
@@ -151,7 +169,7 @@ class Asker:
                     return self._failed(error, attempt + 1, wait)
                 if error.retry_after is not None:
                     self._pacer.pause(wait)
-                await asyncio.sleep(wait)
+                await self._account.rest(wait)
             else:
                 self._pacer.settle(expected, completion)
                 return None

@@ -148,12 +148,11 @@ def _run(work: Work) -> Account:
         asyncio.get_running_loop()
     except RuntimeError:
         return _run_here(work)
-    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own, which cannot be entered again
-        return thread.submit(asyncio.run, work).result()
+    return _run_in_thread(work)  # a notebook has a loop of its own, which cannot be entered again
 
 
 def _run_here(work: Work) -> Account:
-    with asyncio.Runner() as runner, _Interrupts(runner.get_loop()) as interrupts:
+    with asyncio.Runner() as runner, _Interrupts() as interrupts:
         try:
             account = runner.run(interrupts.cancelling(work))
         except asyncio.CancelledError:
@@ -163,15 +162,31 @@ def _run_here(work: Work) -> Account:
         return account
 
 
+def _run_in_thread(work: Work) -> Account:
+    interrupts = _Interrupts()
+
+    def go() -> Account:
+        with asyncio.Runner() as runner:
+            return runner.run(interrupts.cancelling(work))
+
+    with ThreadPoolExecutor(1) as thread:
+        account = thread.submit(go)
+        try:
+            return account.result()
+        except BaseException:  # the notebook's stop button
+            interrupts.note()
+            raise
+
+
 class _Interrupts:
     """Lets Ctrl-C and SIGTERM end a loop's work by cancelling it once, so that what was answered is still written.
 
     A second one changes nothing, since what is left takes no time; raised just anywhere it would leave work undone.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self) -> None:
         self.came = False
-        self._loop = loop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
         self._before: dict[int, Any] = {}
 
@@ -180,7 +195,7 @@ class _Interrupts:
             before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
             self._before = {n: handler for n, handler in before.items() if callable(handler)}  # else it is ignored
         for number in self._before:
-            signal.signal(number, self._note)
+            signal.signal(number, self.note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -188,13 +203,17 @@ class _Interrupts:
             signal.signal(number, handler)
 
     async def cancelling(self, work: Work) -> Account:
-        self._task = asyncio.current_task()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self.came:
+            self._cancel()
         return await work
 
-    def _note(self, *_: object) -> None:
+    def note(self, *_: object) -> None:
+        """Cancel the work, if nothing has before."""
         if not self.came:
             self.came = True
-            self._loop.call_soon_threadsafe(self._cancel)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None:

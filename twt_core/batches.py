@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
-from twt_core.asker import Account, charge
+from twt_core.asker import Account
 from twt_core.components import BatchService, Teacher
 from twt_core.errors import BudgetExceeded, InputError, TeacherError, TwtError
-from twt_core.ledger import CloseBatch, Commit, InBatch, NameBatch, OpenBatch, Reserve, request_key
+from twt_core.ledger import CloseBatch, Commit, InBatch, NameBatch, OpenBatch, Reserve, Unanswered, request_key
 from twt_core.records import Completion, Failed, Request
 
 #: Requests in one batch, at most. OpenAI takes 50,000 and 200 MB.
@@ -41,18 +41,29 @@ class BatchAsker:
     async def ask(self, requests: Iterable[Request]) -> None:
         """Every request that has no answer yet. What is under way in the end is in the account's `pending`."""
         try:
-            missing = self._missing(requests)
-            ledger = self._account.ledger
-            # Its run's own, in case the config has changed since; and another run's, where they hold the same requests.
-            found = dict.fromkeys(ledger.open_batches(self._teacher.name, self._account.run))
-            found |= dict.fromkeys(tag for key in missing if (tag := ledger.batch_with(key)) is not None)
-            open_tags = [tag for tag in found if not await self._gone(tag)]
-            open_tags += await self._hand_in(self._not_in_a_batch(missing))
-            await self._wait_for(open_tags)
+            await self._ask(self._missing(requests))
         except TeacherError as error:
-            self._account.errors.append(TwtError(f"teacher {self._teacher.name!r}, batches: {error}"))
+            self._account.stop(TwtError(f"teacher {self._teacher.name!r}, batches: {error}"))
         except Exception as error:  # noqa: BLE001  # raised once the other teachers' calls under way are finished
-            self._account.errors.append(error)
+            self._account.stop(error)
+
+    async def _ask(self, missing: Mapping[str, Request]) -> None:
+        """First collect, since what is answered makes room in the budget; then hand in; then wait."""
+        waiting = [tag for tag in await self._open_tags(missing) if not await self._collected(tag)]
+        try:
+            await self._hand_in(self._to_hand_in(missing), waiting)
+        finally:
+            await self._wait_for(waiting)
+        for key in missing:
+            if not (self._account.pending or self._account.ledger.has(key)):
+                self._account.failures.setdefault(key, Failed(cause="its batch was collected by another run"))
+
+    async def _open_tags(self, missing: Mapping[str, Request]) -> list[str]:
+        """The run's own open batches, whatever its config has become, and other runs' that hold the same requests."""
+        ledger = self._account.ledger
+        own = ledger.open_batches(self._teacher.name, self._account.run)
+        held = dict.fromkeys(tag for key in missing if (tag := ledger.batch_with(key)) is not None)
+        return [tag for tag in own if not await self._gone(tag)] + [tag for tag in held if tag not in own]
 
     def _missing(self, requests: Iterable[Request]) -> dict[str, Request]:
         missing: dict[str, Request] = {}
@@ -66,8 +77,13 @@ class BatchAsker:
                 missing.setdefault(key, request)
         return missing
 
-    def _not_in_a_batch(self, missing: Mapping[str, Request]) -> dict[str, Request]:
-        return {key: request for key, request in missing.items() if self._account.ledger.batch_with(key) is None}
+    def _to_hand_in(self, missing: Mapping[str, Request]) -> dict[str, Request]:
+        ledger, failed = self._account.ledger, self._account.failures
+        return {
+            key: request
+            for key, request in missing.items()
+            if key not in failed and not ledger.has(key) and ledger.batch_with(key) is None
+        }
 
     async def _gone(self, tag: str) -> bool:
         """Whether a batch noted by a process that died never arrived at the provider."""
@@ -77,15 +93,14 @@ class BatchAsker:
         await self._account.clerk.enter(CloseBatch(tag) if batch is None else NameBatch(tag, batch))
         return batch is None
 
-    async def _hand_in(self, requests: Mapping[str, Request]) -> list[str]:
-        waiting = iter(requests.items())
-        tags = []
-        while chunk := dict(islice(waiting, LARGEST)):
+    async def _hand_in(self, requests: Mapping[str, Request], tags: list[str]) -> None:
+        """Hand requests in, and note the tags of the batches that arrived."""
+        rest = iter(requests.items())
+        while chunk := dict(islice(rest, LARGEST)):
             tag = uuid.uuid4().hex
             await self._reserve(tag, chunk)
-            tags.append(tag)
             await self._submit(tag, chunk)
-        return tags
+            tags.append(tag)
 
     async def _reserve(self, tag: str, chunk: Mapping[str, Request]) -> None:
         clerk, budget = self._account.clerk, self._account.budget_usd
@@ -119,27 +134,38 @@ class BatchAsker:
         ends = time.monotonic() + self._service.wait_seconds
         waiting = [tag for tag in tags if not await self._collected(tag)]
         while waiting and time.monotonic() < ends and not self._account.errors:
-            await asyncio.sleep(min(self._service.poll_seconds, max(ends - time.monotonic(), 0.0)))
+            await self._account.rest(min(self._service.poll_seconds, max(ends - time.monotonic(), 0.0)))
             waiting = [tag for tag in waiting if not await self._collected(tag)]
         for tag in waiting:
-            self._account.pending.append(f"{self._teacher.name}: {self._account.ledger.batch_id(tag)}")
+            batch = self._account.ledger.batch_id(tag) or "one that another run is handing in"
+            self._account.pending.append(f"{self._teacher.name}: {batch}")
 
     async def _collected(self, tag: str) -> bool:
         ledger = self._account.ledger
         batch = ledger.batch_id(tag)
-        results = await self._service.collect(batch) if batch is not None else {}
-        if results is None:
-            return False
-        unanswered = Failed(cause=f"batch {batch} gave no answer to it")
         held = ledger.held_by(tag)
+        results = await self._service.collect(batch) if batch is not None else None
+        if results is None:
+            return not held  # another run has collected it
+        unanswered = Failed(cause=f"batch {batch} gave no answer to it")
         await asyncio.gather(*(self._settle(one, results.get(one.key, unanswered)) for one in held))
         await self._account.clerk.enter(CloseBatch(tag))
         return True
 
     async def _settle(self, held: InBatch, result: Completion | Failed) -> None:
         self._advance()
-        if isinstance(result, Failed):
-            self._account.failures[held.key] = result  # its reservation goes with the batch: failures are not billed
+        clerk = self._account.clerk
+        if isinstance(result, Completion):
+            cost = self._charge(held, result)
+            await clerk.enter(Commit(held.key, held.request, held.run, result, cost, held.reservation))
             return
-        cost = charge(result, self._teacher.worst_case_usd(held.request))
-        await self._account.clerk.enter(Commit(held.key, held.request, held.run, result, cost, held.reservation))
+        self._account.failures[held.key] = result
+        if result.maybe_billed:  # else its reservation goes with the batch
+            await clerk.enter(Unanswered(held.reservation))
+
+    def _charge(self, held: InBatch, completion: Completion) -> float:
+        """The answer's price, unless the config's prices and limits have become others than it was handed in with."""
+        as_then = request_key(self._teacher.canonical_request(held.request)) == held.key
+        if completion.cost_usd is None or not as_then:
+            return held.usd
+        return min(completion.cost_usd, held.usd)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Self, TypeVar
 
-from twt_core.ledger import Entry, Ledger
+from twt_core.ledger import Busy, Entry, Ledger, Release, Reserve
 
+T = TypeVar("T")
 _Waiting = tuple[Entry, "asyncio.Future[int | None]"]
 
 
@@ -53,19 +54,34 @@ class Clerk:
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            for (_, done), outcome in zip(batch, await self._outcomes([entry for entry, _ in batch]), strict=True):
+            outcomes = await self._outcomes([entry for entry, _ in batch])
+            for (entry, done), outcome in zip(batch, outcomes, strict=True):
                 if done.done():  # its caller was cancelled; what it entered is written all the same
-                    continue
-                if isinstance(outcome, Exception):
+                    self._give_back(entry, outcome)
+                elif isinstance(outcome, Exception):
                     done.set_exception(outcome)
                 else:
                     done.set_result(outcome)
         self._writing = None
 
+    def _give_back(self, entry: Entry, outcome: int | Exception | None) -> None:
+        """Release a reservation whose caller will not send its call any more."""
+        if isinstance(entry, Reserve) and entry.batch is None and isinstance(outcome, int):
+            self._waiting.append((Release(outcome), asyncio.get_running_loop().create_future()))
+
     async def _outcomes(self, entries: list[Entry]) -> Sequence[int | Exception | None]:
         try:
-            outcomes = self._ledger.begin(entries)
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.commit)
+            outcomes = await self._begun(entries)
+            await self._in_thread(self._ledger.commit)
         except Exception as error:  # noqa: BLE001  # whatever it is, nobody is to wait for ever
             return [error] * len(entries)
         return outcomes
+
+    async def _begun(self, entries: list[Entry]) -> Sequence[int | Exception | None]:
+        try:
+            return self._ledger.begin(entries, wait=False)
+        except Busy:  # with another process: the calls under way go on meanwhile
+            return await self._in_thread(lambda: self._ledger.begin(entries))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -25,6 +25,7 @@ from twt_core.settings import Json
 VERSION = 2
 
 _TRIES, _BETWEEN_TRIES = 200, 0.05
+_PATIENCE_MS = 60_000
 
 _NOW = "TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
 _SCHEMA = f"""
@@ -55,6 +56,10 @@ DROP TABLE reservations_1;
 """
 
 
+class Busy(Exception):
+    """Another process is writing to the ledger."""
+
+
 class Spending(NamedTuple):
     """What one run asked of one teacher. Reservations whose call never came back count in `reserved_usd`."""
 
@@ -77,6 +82,12 @@ class Reserve(NamedTuple):
 
 class Release(NamedTuple):
     """Give a reservation back: the call is known not to have been billed."""
+
+    reservation: int
+
+
+class Unanswered(NamedTuple):
+    """Let a batch go without one of its reservations: the request may have been billed."""
 
     reservation: int
 
@@ -114,7 +125,7 @@ class CloseBatch(NamedTuple):
 
 
 #: What is written to the ledger.
-Entry = Reserve | Release | Commit | OpenBatch | NameBatch | CloseBatch
+Entry = Reserve | Release | Unanswered | Commit | OpenBatch | NameBatch | CloseBatch
 
 
 class InBatch(NamedTuple):
@@ -209,15 +220,28 @@ class Ledger:
         self.commit()
         return outcomes
 
-    def begin(self, entries: Sequence[Entry]) -> list[int | BudgetExceeded | None]:
-        """The first half of `apply`: nothing of it is durable before `commit`, which waits for the disk."""
+    def begin(self, entries: Sequence[Entry], *, wait: bool = True) -> list[int | BudgetExceeded | None]:
+        """The first half of `apply`: nothing of it is durable before `commit`, which waits for the disk.
+
+        Raises:
+            Busy: another process is writing, and it is not to be waited for.
+        """
         with self._storage_errors():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._lock(wait)
             try:
                 return [self._write(entry) for entry in entries]
             except BaseException:
                 self._roll_back()
                 raise
+
+    def _lock(self, wait: bool) -> None:
+        self._db.execute(f"PRAGMA busy_timeout={_PATIENCE_MS if wait else 0}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if wait or "locked" not in str(error):
+                raise
+            raise Busy from None
 
     def commit(self) -> None:
         """The second half of `apply`."""
@@ -252,6 +276,8 @@ class Ledger:
             self._commit(entry)
         elif isinstance(entry, Release):
             self._release(entry.reservation)
+        elif isinstance(entry, Unanswered):
+            self._db.execute("UPDATE reservations SET batch = NULL WHERE id = ?", (entry.reservation,))
         else:
             self._note_batch(entry)
         return None
@@ -291,8 +317,17 @@ class Ledger:
             ),
         )  # fmt: skip
         self._spent[entry.run] = spent + entry.usd * made.rowcount
-        if entry.reservation is not None:
+        if entry.reservation is None:
+            return
+        if made.rowcount:
             self._release(entry.reservation)
+        else:  # another run was answered the same meanwhile; this answer was paid for all the same
+            self._keep_as_paid(entry.reservation, entry.run, entry.usd)
+
+    def _keep_as_paid(self, reservation: int, run: str, usd: float) -> None:
+        before = self._db.execute("SELECT usd FROM reservations WHERE id = ?", (reservation,)).fetchone()
+        self._db.execute("UPDATE reservations SET usd = ?, batch = NULL WHERE id = ?", (usd, reservation))
+        self._spent[run] += usd - (before[0] if before else usd)
 
     def _note_batch(self, entry: OpenBatch | NameBatch | CloseBatch) -> None:
         if isinstance(entry, OpenBatch):

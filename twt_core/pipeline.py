@@ -145,7 +145,9 @@ class Method:
                 f"{stage.name}-traces", Trace, [traces], [], lambda: distillation.answer_only_traces(traces.read())
             )
         answers = self._student_answers(stage, traces, adapter) if self.config.compressor.reads_student else None
-        settings = [self.config.compressor, self.task, *self.config.teachers]
+        settings: list[Settings | Json] = [
+            self.config.compressor, self.task, *self.config.teachers, self.data.queries_digest
+        ]  # fmt: skip
         return self.steps.rows(
             f"{stage.name}-traces", Trace, _present(traces, answers), settings,
             lambda: distillation.compressed_traces(

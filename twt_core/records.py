@@ -73,10 +73,14 @@ class Completion(Record):
 
 
 class Failed(Record):
-    """A teacher call that gave no completion. A permanent failure is not tried again by the next `twt run`."""
+    """A teacher call that gave no completion. A permanent failure is not tried again by the next `twt run`.
+
+    `maybe_billed` is for requests of a batch: it was answered, and the answer is of no use.
+    """
 
     cause: str
     permanent: bool = False
+    maybe_billed: bool = False
 
 
 class Reading(Record):

@@ -16,7 +16,7 @@ from twt_core import pipeline, sampling
 from twt_core.accounting import ACCOUNTING, count_on_disk
 from twt_core.asking import Desk
 from twt_core.calibration import CALIBRATION
-from twt_core.components import Teacher
+from twt_core.components import Teacher, teachers_in
 from twt_core.config import RunConfig, config_difference, load_config
 from twt_core.data import Data, read_data
 from twt_core.embedding import Embeddings
@@ -246,9 +246,9 @@ def _planned_grades(prepared: Prepared, desk: Desk) -> list[PlannedCalls]:
     """What a scorer may ask its judge: one grade for every answer."""
     grades = len(prepared.data.queries) * sum(teacher.samples for teacher in prepared.config.teachers)
     planned = []
-    for judge in prepared.config.helpers:
-        [first, *_] = _answers(prepared, judge)
-        price = desk.worst_case_usd([first])
+    for judge in teachers_in(prepared.config.confidence_scorer):
+        prices = [desk.worst_case_usd([request]) for request in _answers(prepared, judge)]
+        price = None if None in prices else max(price for price in prices if price is not None)
         planned.append(
             PlannedCalls(
                 teacher=judge.name,

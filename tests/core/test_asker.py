@@ -1,6 +1,8 @@
 """Retries, waits, limits and giving up. Time is the machine's; nothing here is timed but what must not go on."""
 
 import asyncio
+import itertools
+import sqlite3
 import time
 import tracemalloc
 
@@ -9,9 +11,10 @@ import samples
 
 from twt_core import asker, pacing
 from twt_core.asking import Desk
+from twt_core.clerk import Clerk
 from twt_core.components import Pace, Teacher
-from twt_core.errors import TeacherError, TwtError
-from twt_core.ledger import Ledger
+from twt_core.errors import PluginError, TeacherError, TwtError
+from twt_core.ledger import Ledger, Reserve
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Usage
 
@@ -252,14 +255,19 @@ def test_it_can_be_asked_from_inside_a_running_loop(ledger):
 def test_commits_that_come_together_share_a_transaction(ledger, monkeypatch):
     sizes = []
     begin = Ledger.begin
-    monkeypatch.setattr(Ledger, "begin", lambda self, entries: sizes.append(len(entries)) or begin(self, entries))
+
+    def counted(self, entries, *, wait=True):
+        sizes.append(len(entries))
+        return begin(self, entries, wait=wait)
+
+    monkeypatch.setattr(Ledger, "begin", counted)
     ask(ledger, "x", queries=64, concurrency=32)
     assert sum(sizes) == 128  # a reservation and an answer each
     assert len(sizes) < 64
 
 
 def test_a_ledger_that_breaks_ends_the_asking(ledger, monkeypatch):
-    def broken(self, entries):
+    def broken(self, entries, *, wait):
         raise AttributeError("broken")
 
     monkeypatch.setattr(Ledger, "begin", broken)
@@ -272,3 +280,88 @@ def test_a_turn_that_comes_after_the_deadline_is_not_taken(ledger):
     assert failed.cause == "503: busy"
     assert len(ASKED) == 1
     assert ledger.maybe_billed("run") == []
+
+
+def test_an_error_ends_those_who_wait(ledger):
+    class Broken(Fickle):
+        """Breaks at the second query."""
+
+        async def complete(self, request):
+            if request.query_id == "q1":
+                raise ZeroDivisionError
+            return Completion(text="x")
+
+    desk = Desk(ledger, [Broken(name="ann", rpm=2, concurrency=50)], "run", None, Progress(quiet=True))
+    began = time.monotonic()
+    with pytest.raises(PluginError):
+        desk.ask([samples.request(f"q{n}", text=f"{n}?") for n in (1, *range(2, 40))])
+    assert time.monotonic() - began < 20  # not the 20 minutes that 40 turns would take
+
+
+def test_after_a_pause_turns_are_spread_again(monkeypatch):
+    clock = Clock(monkeypatch)
+    begun = []
+
+    async def one(pacer):
+        await pacer.turn(1)
+        begun.append(clock.now)
+
+    async def all_of_them():
+        pacer = pacing.Pacer(Pace(requests_per_minute=60))
+        pacer.pause(30)
+        await asyncio.gather(*(one(pacer) for _ in range(4)))
+
+    asyncio.run(all_of_them())
+    assert all(later - sooner >= 0.999 for sooner, later in itertools.pairwise(begun))
+
+
+def test_what_another_run_bought_meanwhile_stays_and_this_runs_answer_is_counted(ledger):
+    request = samples.request("q0", text="0?")
+
+    class Slow(Fickle):
+        """Another run is answered the same while this one waits."""
+
+        def canonical_request(self, request):
+            return Fickle(name="ann").canonical_request(request)
+
+        async def complete(self, request):
+            other = Desk(Ledger(ledger.path), [Fickle(name="ann", plays=("x",))], "other", None, Progress(quiet=True))
+            await asyncio.to_thread(other.ask, [request])
+            return Completion(text="late", cost_usd=0.3)
+
+    slow = Slow(name="ann", plays=("answers",))
+    [answer] = Desk(ledger, [slow], "run", None, Progress(quiet=True)).ask([request])
+    assert answer.text == "x"  # the first stays
+    assert ledger.maybe_billed("run") == [("ann", "q0")]
+    assert ledger.spending("run")[0][1:] == (0, 0.0, 0.3)
+
+
+def test_an_interrupted_reservation_is_given_back(ledger):
+    async def interrupted():
+        async with Clerk(ledger) as clerk:
+            entry = Reserve("k", samples.request(), "run", 0.5, 1.0)
+            task = asyncio.create_task(clerk.enter(entry))
+            await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(interrupted())
+    assert ledger.spending("run") == []
+
+
+def test_another_process_that_writes_is_waited_for_beside_the_loop(ledger):
+    other = sqlite3.connect(ledger.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    beats = []
+
+    async def with_it():
+        async with Clerk(ledger) as clerk:
+            entering = asyncio.create_task(clerk.enter(Reserve("k", samples.request(), "run", 0.5, 1.0)))
+            while len(beats) < 20:
+                await asyncio.sleep(0.01)
+                beats.append(time.monotonic())
+            assert not entering.done()
+            other.execute("COMMIT")
+            assert await entering
+
+    asyncio.run(with_it())
+    assert ledger.maybe_billed("run") == [("ann", "q1")]

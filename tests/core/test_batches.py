@@ -7,7 +7,7 @@ from twt_core import batches
 from twt_core.asking import Desk
 from twt_core.components import Teacher
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TeacherError, TwtError
-from twt_core.ledger import Ledger
+from twt_core.ledger import Ledger, OpenBatch, Reserve, request_key
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed
 
@@ -216,3 +216,43 @@ def test_what_is_in_a_batch_is_not_bought_at_once(ledger, provider, monkeypatch)
     monkeypatch.setattr(InBatches, "batch_service", lambda self: None)
     with pytest.raises(InputError, match="teacher 'ann': query 'q0' is in batch batch_0, which is under way"):
         ask(ledger)
+
+
+def test_what_is_done_is_collected_though_more_cannot_be_handed_in(ledger, provider):
+    with pytest.raises(BatchPending):
+        ask(ledger, 2, budget=0.5)
+    provider.done = True
+    with pytest.raises(BudgetExceeded):
+        ask(ledger, 9, budget=0.5)
+    assert ledger.spending("run")[0][1:] == (2, 0.2, 0.0)
+
+
+def test_a_batch_is_charged_as_it_was_handed_in(ledger, provider, monkeypatch):
+    with pytest.raises(BatchPending):
+        ask(ledger)
+    provider.done = True
+    monkeypatch.setattr(InBatches, "worst_case_usd", lambda self, request: 0.01)
+    monkeypatch.setattr(InBatches, "identity", lambda self: {"name": self.name, "max_tokens": 1})
+    ask(ledger)
+    assert ledger.spending("run")[0][1] == 4  # the old two, and the same two asked anew
+    assert ledger.spending("run")[0].cost_usd == pytest.approx(2 * 0.2 + 2 * 0.01)
+
+
+def test_an_answer_of_no_use_may_have_been_billed(ledger, provider):
+    async def collect(batch):
+        return {key: Failed(cause="no choices", maybe_billed=True) for key in provider.batches[batch][1]}
+
+    provider.collect = collect
+    assert ask(ledger)[0].cause == "no choices"
+    assert ledger.maybe_billed("run") == [("ann", "q0"), ("ann", "q1")]
+    assert ledger.spending("run")[0].reserved_usd == 0.4
+
+
+def test_a_batch_that_another_run_is_handing_in_is_left_to_it(ledger, provider):
+    request = samples.request("q0", teacher="ann", text="0?")
+    key = request_key(InBatches(name="ann").canonical_request(request))
+    ledger.apply([OpenBatch("t", "other", "ann"), Reserve(key, request, "other", 0.2, None, "t")])
+    with pytest.raises(BatchPending, match="one that another run is handing in"):
+        ask(ledger, 1)
+    assert provider.batches == {}
+    assert ledger.open_batches("ann") == ["t"]

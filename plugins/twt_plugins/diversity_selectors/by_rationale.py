@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from twt_core.components import Context, DiversitySelector
+from twt_core.models import model_identity
 from twt_core.records import Annotation
+from twt_core.settings import Json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +27,10 @@ class ByRationale(DiversitySelector):
         default="sentence-transformers/all-mpnet-base-v2",
         description="Sentence embedder: a folder, a hub id, or package:NAME/PATH inside an installed package.",
     )
+
+    def identity(self) -> dict[str, Json]:
+        """The options, with the embedder by its files."""
+        return {**super().identity(), "embedder": model_identity(self.embedder)}
 
     def vectors(self, annotations: Sequence[Annotation], context: Context) -> NDArray[np.float32]:
         """A unit vector for each annotation's rationale: shape (annotations, dimensions). At least one annotation."""

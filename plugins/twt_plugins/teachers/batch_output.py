@@ -5,12 +5,11 @@ Source: OpenAI's API reference, "Batch: the request output object". Fields that 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from twt_core.records import Completion, TokenLogprob, Usage
-from twt_core.settings import Json
 
 _OK = 200
 
@@ -67,13 +66,13 @@ def _completion(choice: _Choice, usage: Usage | None) -> Completion:
 
 
 class _Error(_Part):
-    code: str | int | None = None
-    message: str | None = None
+    code: Any = None
+    message: Any = None
 
 
 class _Response(_Part):
     status_code: int
-    body: dict[str, Json] = Field(default_factory=dict)
+    body: Any = None  # what is wrong in it is no reason to lose the line
 
 
 class BatchRow(_Part):
@@ -95,6 +94,6 @@ class BatchRow(_Part):
 
     @property
     def _refusal(self) -> _Error | None:
-        body = self.response.body if self.response is not None else {}
-        error = body.get("error")
+        body = self.response.body if self.response is not None else None
+        error = body.get("error") if isinstance(body, dict) else None
         return _Error.model_validate(error) if isinstance(error, dict) else None

@@ -105,7 +105,7 @@ class OpenAIBatches:
             return self._teacher.batch_completion(read_answer(row.response.body if row.response is not None else {}))
         except TeacherError as error:
             told = self._teacher.told(error)
-            return Failed(cause=str(told), permanent=told.retry == "never")
+            return Failed(cause=str(told), permanent=told.retry == "never", maybe_billed=told.maybe_billed)
 
     async def _call(self, name: str, **arguments: Any) -> Any:
         try:
