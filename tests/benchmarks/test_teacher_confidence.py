@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import pytest
-
 from twt_core.config import load_config
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "teacher_confidence.py"
@@ -14,19 +12,6 @@ SPEC = importlib.util.spec_from_file_location("teacher_confidence", FILE)
 assert SPEC is not None and SPEC.loader is not None
 benchmark = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(benchmark)
-
-
-@pytest.mark.parametrize(
-    ("confidences", "right", "area"),
-    [
-        ([0.9, 0.8, 0.1], [True, True, False], 1.0),
-        ([0.1, 0.9], [True, False], 0.0),
-        ([0.5, 0.5], [True, False], 0.5),
-        ([0.5, 0.6], [True, True], None),
-    ],
-)
-def test_auroc(confidences, right, area):
-    assert benchmark.auroc(confidences, right) == area
 
 
 def test_every_scorer_on_every_teacher():
