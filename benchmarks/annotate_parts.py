@@ -25,7 +25,8 @@ from annotate_sides import TWT, Cell, made_queries, task, teacher
 from twt_core import sampling
 from twt_core.clerk import Clerk
 from twt_core.components import TaskEvaluator
-from twt_core.ledger import Commit, Entry, Ledger, Reserve, request_key
+from twt_core.entries import Commit, Entry, Reserve
+from twt_core.ledger import Ledger, request_key
 from twt_core.pacing import Pacer
 from twt_core.progress import Progress
 from twt_core.records import Annotation, Completion, Query, Request

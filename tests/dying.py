@@ -34,7 +34,8 @@ def at_file(event: str, values: tuple[object, ...]) -> None:
 
 def at_ledger() -> None:
     from twt_core.clerk import Clerk
-    from twt_core.ledger import Ledger, Reserve
+    from twt_core.entries import Reserve
+    from twt_core.ledger import Ledger
 
     enter, has, seen = Clerk.enter, Ledger.has, [0]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from twt_core import contract
 from twt_core.clerk import Clerk
 from twt_core.components import Teacher
+from twt_core.entries import Commit, Release, Reserve
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TeacherError, TwtError
-from twt_core.ledger import Commit, Ledger, Release, Reserve, request_key
+from twt_core.ledger import Ledger, request_key
 from twt_core.pacing import Pacer
 from twt_core.records import Completion, Failed, Request
 

@@ -14,8 +14,9 @@ from itertools import islice
 
 from twt_core.asker import Account
 from twt_core.components import BatchService, Teacher
+from twt_core.entries import CloseBatch, Commit, InBatch, NameBatch, OpenBatch, Reserve, Unanswered
 from twt_core.errors import BudgetExceeded, InputError, TeacherError, TwtError
-from twt_core.ledger import CloseBatch, Commit, InBatch, NameBatch, OpenBatch, Reserve, Unanswered, request_key
+from twt_core.ledger import request_key
 from twt_core.records import Completion, Failed, Request
 
 #: Requests in one batch, at most. OpenAI takes 50,000 and 200 MB.

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
-from twt_core.ledger import Busy, Entry, Ledger, Release, Reserve
+from twt_core.entries import Entry, Release, Reserve
+from twt_core.ledger import Busy, Ledger
 
 T = TypeVar("T")
 _Waiting = tuple[Entry, "asyncio.Future[int | None]"]

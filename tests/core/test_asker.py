@@ -13,8 +13,9 @@ from twt_core import asker, pacing
 from twt_core.asking import Desk
 from twt_core.clerk import Clerk
 from twt_core.components import Pace, Teacher
+from twt_core.entries import Reserve
 from twt_core.errors import PluginError, TeacherError, TwtError
-from twt_core.ledger import Ledger, Reserve
+from twt_core.ledger import Ledger
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Usage
 

@@ -6,8 +6,9 @@ import samples
 from twt_core import batches
 from twt_core.asking import Desk
 from twt_core.components import Teacher
+from twt_core.entries import OpenBatch, Reserve
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TeacherError, TwtError
-from twt_core.ledger import Ledger, OpenBatch, Reserve, request_key
+from twt_core.ledger import Ledger, request_key
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed
 
@@ -138,7 +139,7 @@ def test_ten_queries_more_are_ten_requests_more(ledger, provider):
     assert len(provider.batches) == 2  # what one run waits for another does not buy again
 
 
-class Died(KeyboardInterrupt):
+class Died(Exception):
     pass
 
 

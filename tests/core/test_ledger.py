@@ -5,8 +5,9 @@ import sys
 import pytest
 import samples
 
+from twt_core.entries import Commit, Release, Reserve
 from twt_core.errors import BudgetExceeded, InputError, TwtError
-from twt_core.ledger import Commit, Ledger, Release, Reserve, Spending, request_key
+from twt_core.ledger import Ledger, Spending, request_key
 from twt_core.records import Completion, TokenLogprob, Usage
 
 ANSWER = Completion(
@@ -122,7 +123,8 @@ def test_a_ledger_of_version_1_is_brought_up(tmp_path):
 def test_a_reservation_outlives_its_process(tmp_path):
     path = tmp_path / "ledger.sqlite"
     script = (
-        "import os, signal, sys, samples; from pathlib import Path; from twt_core.ledger import Ledger, Reserve\n"
+        "import os, signal, sys, samples; from pathlib import Path\n"
+        "from twt_core.entries import Reserve; from twt_core.ledger import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1])); ledger.reserve(Reserve('k', samples.request(), 'run', 0.5, 1.0))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
