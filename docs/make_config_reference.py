@@ -11,8 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-from twt_core.config import DataFile, LoraConfig, RunConfig, StudentConfig
+from twt_core.config import RunConfig
+from twt_core.data_file import DataFile
 from twt_core.listing import Listed, Option, components, options_of
+from twt_core.student.config import LoraConfig, StudentConfig
 
 TARGET = Path(__file__).parent / "config.md"
 KINDS = {

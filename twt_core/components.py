@@ -21,8 +21,21 @@ from pydantic import (
     model_validator,
 )
 
+from twt_core.errors import InputError
 from twt_core.prompts import Message
-from twt_core.records import Annotation, Completion, Draft, Failed, Query, Reading, Request, Rewrite, Stage
+from twt_core.records import (
+    Annotation,
+    Completion,
+    Draft,
+    Failed,
+    Query,
+    Reading,
+    Request,
+    Rewrite,
+    Stage,
+    StageResult,
+    TokenLogprob,
+)
 from twt_core.settings import Json, Settings
 
 if TYPE_CHECKING:
@@ -36,6 +49,14 @@ AskTeachers = Callable[[Sequence[Request]], list[Completion | Failed]]
 #: ``package:NAME/PATH``. A text is embedded once; its vector is kept on disk for every later run.
 Embed: TypeAlias = "Callable[[str, Sequence[str]], NDArray[np.float32]]"
 
+#: ``student_logprobs([(messages, text), ...])``: the tokens of each text with the log-probabilities that the student of
+#: the stage before gives them as its answer. The tokens of a text, joined, are the text.
+StudentLogprobs: TypeAlias = Callable[[Sequence[tuple[Sequence[Message], str]]], list[list[TokenLogprob]]]
+
+
+def _no_student(_: Sequence[tuple[Sequence[Message], str]]) -> list[list[TokenLogprob]]:
+    raise InputError("student_logprobs: only a compressor that says reads_logprobs is given the student")
+
 
 @dataclass(frozen=True)
 class Context:
@@ -47,6 +68,7 @@ class Context:
         ask: asks the run's teachers, and those that the component names in its options.
         embed: sentence vectors.
         teachers: the run's teachers.
+        student_logprobs: how likely the student finds texts; for compressors that say `reads_logprobs`.
     """
 
     task: TaskEvaluator
@@ -54,6 +76,7 @@ class Context:
     ask: AskTeachers
     embed: Embed
     teachers: tuple[Teacher, ...] = ()
+    student_logprobs: StudentLogprobs = _no_student
 
 
 class Component(Settings, ABC):
@@ -252,8 +275,10 @@ class Compressor(RunComponent):
     """Shortens a teacher's rationale for the student (section 3.2, stage 2)."""
 
     kind = "compressor"
-    #: Whether `compress` reads `Draft.student_rationale`; if not, the student need not answer the queries first.
+    #: Whether `compress` reads `Draft.student_rationale`: a stage that lets the student not answer is then refused.
     reads_student: ClassVar[bool] = True
+    #: Whether `compress` calls `Context.student_logprobs`.
+    reads_logprobs: ClassVar[bool] = False
     #: Whether `compress` asks teachers, which is what `twt plan` counts.
     asks_teachers: ClassVar[bool] = False
 
@@ -262,14 +287,24 @@ class Compressor(RunComponent):
         """One rewrite per draft, in order. The engine uses none that lost the answer or is no shorter."""
 
 
-class StageScheduler(Component):
+class StageScheduler(RunComponent):
     """Says what the student is trained on, in which order (section 3.2)."""
 
     kind = "stage_scheduler"
+    #: Whether `next_stage` reads accuracies: the run then needs dev queries, which no student is trained on.
+    reads_scores: ClassVar[bool] = False
 
     @abstractmethod
     def stages(self) -> list[Stage]:
-        """The stages, at least one, with unique names."""
+        """The stages, at least one, with unique names; of a scheduler that steers, the longest way it may take."""
+
+    def next_stage(self, done: Sequence[StageResult]) -> Stage | None:
+        """The stage to train after those that are done; None ends the training. Gives the same for the same results.
+
+        An accuracy that is None is not known yet, as in a plan: take the way that is longest.
+        """
+        stages = self.stages()
+        return stages[len(done)] if len(done) < len(stages) else None
 
 
 class TaskEvaluator(Component):
@@ -308,6 +343,14 @@ class TaskEvaluator(Component):
     @abstractmethod
     def read(self, text: str, query: Query) -> Reading:
         """What a teacher's or student's text says. Never raises, whatever the text."""
+
+    def answered(self, text: str) -> bool:
+        """Whether a student's text is complete: nothing that it may still write changes what `read` finds.
+
+        It is asked at the end of each line, and the student is stopped where it says so. Never, by default: the
+        student then stops by itself, or at its longest text.
+        """
+        return False
 
     @abstractmethod
     def same(self, label: str, other: str, query: Query) -> bool:

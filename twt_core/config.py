@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from twt_core.components import (
@@ -24,10 +24,11 @@ from twt_core.components import (
 )
 from twt_core.config_errors import describe
 from twt_core.config_source import ConfigSource
+from twt_core.data_file import DataFile
 from twt_core.errors import InputError
-from twt_core.input_files import problem_with_file
 from twt_core.schema import schema_of
-from twt_core.settings import ConfigPath, Json, Settings
+from twt_core.settings import Json, Settings
+from twt_core.student.config import StudentConfig
 from twt_core.yaml_reader import KeyPath, show_path
 
 #: The paper's components, used where the config names none.
@@ -56,75 +57,6 @@ def _safe_folder_name(name: str) -> str:
     if re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]', name) or name.startswith((".", "-", " ")) or name.endswith((".", " ")):
         raise ValueError("names the run's folder: use letters, digits, - and _, and no slash")
     return name
-
-
-def _readable_file(path: Path) -> Path:
-    if problem := problem_with_file(path):
-        raise ValueError(f"{path}: {problem}")
-    return path
-
-
-class DataFile(Settings):
-    """A file of queries, one JSON object a line."""
-
-    path: Annotated[ConfigPath, AfterValidator(_readable_file)] = Field(
-        description="JSON lines, plain or gzipped, relative to the config file: id, query, and what the task needs."
-    )
-
-
-class LoraConfig(Settings):
-    """A LoRA adapter."""
-
-    r: int = Field(default=8, ge=1, description="Rank of the adapter (the paper's is 8).")
-    alpha: int = Field(default=16, ge=1, description="Scale: what the adapter adds is multiplied by alpha / r.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input while it trains.")
-    target_modules: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default="all-linear", description="all-linear, or the names of the modules that get an adapter."
-    )
-
-
-class StudentConfig(Settings):
-    """The model that learns, how it is trained, and how it answers."""
-
-    model: str = Field(
-        min_length=1,
-        description="A folder or file (relative to the config), a hub id, or package:NAME/PATH for one in a package.",
-    )
-    lora: LoraConfig = Field(
-        default_factory=LoraConfig, description="The adapter that is trained.", json_schema_extra={"default": {}}
-    )
-    learning_rate: float = Field(
-        default=1e-5, gt=0, description="Peak learning rate of each stage (the paper's is 1e-5)."
-    )
-    batch_size: int = Field(default=8, ge=1, description="Examples in one training step (the paper's is 8).")
-    epochs: float = Field(default=4, gt=0, description="Passes over the examples in each stage (the paper's is 4).")
-    max_length: int = Field(default=4096, ge=8, description="Most tokens of a training example (the paper's is 4096).")
-    loss_on: Literal["completion", "sequence"] = Field(
-        default="completion", description="Where the loss is taken: on the completion, or also on the prompt (eq. 4)."
-    )
-    max_new_tokens: int = Field(default=2048, ge=1, description="Most tokens of an answer (the paper's is 2048).")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0 answers greedily, as the paper does.")
-    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus sampling; without effect at temperature 0.")
-    generation_batch_size: int = Field(default=16, ge=1, description="Questions answered at once.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        default="auto", description="auto takes a GPU if there is one."
-    )
-    precision: Literal["auto", "bf16", "fp32"] = Field(
-        default="auto", description="auto takes bf16 where the device is fast at it."
-    )
-
-    @field_validator("model")
-    @classmethod
-    def _folder_beside_config(cls, model: str, info: ValidationInfo) -> str:
-        folder = (info.context or {}).get("folder")
-        if folder is None:
-            return model
-        local = Path(folder) / model
-        if local.exists():
-            return str(local.resolve())
-        if model.startswith(("./", "../")):
-            raise ValueError(f"no such file or folder beside the config: {local}")
-        return model
 
 
 class RunConfig(Settings):

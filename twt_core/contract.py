@@ -6,6 +6,8 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from twt_core import plugins
 from twt_core.components import (
     Component,
@@ -19,9 +21,12 @@ from twt_core.components import (
     Teacher,
 )
 from twt_core.errors import PluginError, TwtError
-from twt_core.records import Annotation, Completion, Draft, Query, Request, Rewrite, Stage
+from twt_core.records import Annotation, Completion, Draft, Query, Request, Rewrite, Stage, StageResult
 
 T = TypeVar("T")
+
+#: More than any schedule means to have.
+MOST_STAGES = 100
 
 
 def _name(component: Component) -> str:
@@ -137,11 +142,45 @@ def compress(compressor: Compressor, drafts: Sequence[Draft], context: Context) 
 
 
 def stages(scheduler: StageScheduler) -> list[Stage]:
-    """`StageScheduler.stages`, checked: at least one, names unique."""
+    """`StageScheduler.stages`, checked: at least one, names unique, each of an earlier stage where it says so."""
     found = _guarded(scheduler, scheduler.stages)
     _listed(scheduler, found, Stage, None)
     _each(scheduler, found, (Stage,))
-    names = [stage.name for stage in found]
-    if not names or len(set(names)) != len(names) or "untouched" in names:
-        raise PluginError(f"{_name(scheduler)} gave the stages {names}: at least one, unique, none called 'untouched'")
+    if not found:
+        raise PluginError(f"{_name(scheduler)} gave no stages: at least one")
+    for index, stage in enumerate(found):
+        _fits(scheduler, stage, [before.name for before in found[:index]])
     return found
+
+
+def next_stage(scheduler: StageScheduler, done: Sequence[StageResult]) -> Stage | None:
+    """`StageScheduler.next_stage`, checked as `stages` is; the first is not None, and there is an end."""
+    stage = _guarded(scheduler, lambda: scheduler.next_stage(tuple(done)))
+    _each(scheduler, [stage], (Stage, type(None)))
+    if stage is None and not done:
+        raise PluginError(f"{_name(scheduler)} gave no stages: at least one")
+    if stage is not None and len(done) >= MOST_STAGES:
+        raise PluginError(f"{_name(scheduler)} does not come to an end: it asked for stage {len(done) + 1}")
+    if stage is not None:
+        _fits(scheduler, stage, [result.stage.name for result in done])
+    return stage
+
+
+def _fits(scheduler: StageScheduler, stage: Stage, before: Sequence[str]) -> None:
+    if stage.name in (*before, "untouched"):
+        raise PluginError(f"{_name(scheduler)} gave two stages the name {stage.name!r}, or one the name 'untouched'")
+    for option, named, known in (("after", stage.after, (*before, "untouched")), ("of", stage.of, before)):
+        if named is not None and named not in known:
+            there = ", ".join(before) or "none"
+            raise PluginError(
+                f"{_name(scheduler)}: stage {stage.name!r} says {option}={named!r}, and before it there is: {there}"
+            )
+
+
+def compressor_of(scheduler: StageScheduler, stage: Stage) -> Compressor:
+    """The compressor that a scheduler gives to a stage, checked."""
+    try:
+        return Compressor.model_validate(stage.compressor)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
+        raise PluginError(f"{_name(scheduler)}: the compressor of stage {stage.name!r}: {problems}") from None

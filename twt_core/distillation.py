@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twt_core import contract
 from twt_core.components import Compressor, Context, TaskEvaluator
-from twt_core.records import Annotation, Draft, Prediction, Query, Rewrite, StudentAnswer, Trace
+from twt_core.metrics import score_stage
+from twt_core.prompts import Message
+from twt_core.records import (
+    Annotation,
+    Draft,
+    Objective,
+    Prediction,
+    Query,
+    Rewrite,
+    Stage,
+    StageResult,
+    StudentAnswer,
+    Trace,
+)
+from twt_core.run import Rows
 from twt_core.student.encoding import Target
 from twt_core.student.student import Student
 
@@ -27,11 +42,16 @@ def answer_only_traces(traces: Sequence[Trace]) -> list[Trace]:
 
 
 def student_answers(
-    queries: Mapping[str, Query], traces: Sequence[Trace], student: Student, adapter: Path | None, task: TaskEvaluator
+    queries: Mapping[str, Query],
+    traces: Sequence[Trace],
+    student: Student,
+    adapter: Path | None,
+    task: TaskEvaluator,
+    prefix: str = "",
 ) -> list[StudentAnswer]:
     """What the student of the stage before writes on the queries that are distilled."""
     asked = [queries[query_id] for query_id in dict.fromkeys(trace.query_id for trace in traces)]
-    texts = student.answer(adapter, [(q.id, task.student_messages(q.unlabeled())) for q in asked])
+    texts = student.answer(adapter, [(q.id, asked_with(prefix, q, task)) for q in asked], task.answered)
     return [StudentAnswer(query_id=generation.query_id, text=generation.text) for generation in texts]
 
 
@@ -80,21 +100,69 @@ def _words(text: str | None) -> int:
     return len((text or "").split())
 
 
-def targets(queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator) -> list[Target]:
-    """Traces as training texts."""
-    return [
-        Target(
-            trace.query_id,
-            task.student_messages(queries[trace.query_id].unlabeled()),
-            task.completion(trace.rationale, trace.label),
+def asked_with(prefix: str, query: Query, task: TaskEvaluator) -> list[Message]:
+    """The student's prompt with a prefix before the question, which tells what to write (Hsieh et al. 2023)."""
+    *before, question = task.student_messages(query.unlabeled())
+    return [*before, question._replace(content=prefix + question.content)]
+
+
+def targets(
+    queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator, objectives: Sequence[Objective]
+) -> list[Target]:
+    """Traces as training texts, objective by objective."""
+    return [target for objective in objectives for target in _of_objective(queries, traces, task, objective)]
+
+
+def _of_objective(
+    queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator, objective: Objective
+) -> list[Target]:
+    found: list[Target] = []
+    seen: set[tuple[str, str]] = set()
+    for trace in traces:
+        completion = _completion(trace, task, objective)
+        if completion is None or (objective.once and (trace.query_id, completion) in seen):
+            continue
+        seen.add((trace.query_id, completion))
+        prefix = objective.prefix.replace("{teacher}", trace.teacher)
+        of = trace.teacher if objective.per_teacher else ""
+        found.append(
+            Target(
+                trace.query_id,
+                asked_with(prefix, queries[trace.query_id], task),
+                completion,
+                trace.teacher,
+                task=f"{objective.target}/{objective.prefix}/{of}",
+                weight=objective.teacher_weights.get(of, objective.weight),
+            )
         )
-        for trace in traces
-    ]
+    return found
 
 
-def evaluate(queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator) -> list[Prediction]:
+def _completion(trace: Trace, task: TaskEvaluator, objective: Objective) -> str | None:
+    if objective.target == "rationale":
+        return trace.rationale
+    return task.completion(trace.rationale if objective.target == "rationale_then_answer" else None, trace.label)
+
+
+def with_replay(own: Sequence[Target], earlier: Sequence[Target], share: float, seed: str) -> list[Target]:
+    """A stage's texts, and as many of earlier stages' as `share` of them, drawn without putting back."""
+    count = min(len(earlier), round(share * len(own)))
+    return [*own, *random.Random(seed).sample(list(earlier), count)]
+
+
+def result(stage: Stage, dev: Rows[Prediction] | None) -> StageResult:
+    """A stage as a scheduler sees it; without scores where they are not known."""
+    if dev is None or dev.digest is None:
+        return StageResult(stage=stage)
+    score = score_stage(stage.name, dev.read())
+    return StageResult(stage=stage, accuracy=score.accuracy, output_tokens=score.mean_output_tokens)
+
+
+def evaluate(
+    queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator, prefix: str = ""
+) -> list[Prediction]:
     """The student's answers to queries, each right, wrong, or without a verdict where the query has no answer."""
-    made = student.answer(adapter, [(q.id, task.student_messages(q.unlabeled())) for q in queries])
+    made = student.answer(adapter, [(q.id, asked_with(prefix, q, task)) for q in queries], task.answered)
     predictions = []
     for query, generation in zip(queries, made, strict=True):
         label = task.read(generation.text, query.unlabeled()).label

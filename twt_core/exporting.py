@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from twt_core import finished
+from twt_core.distillation import targets
 from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
@@ -75,11 +76,11 @@ def _dataset(run: Path, target: Path) -> str:
         queries = {query.id: query for query in map(Query.model_validate_json, file)}
     for stage, folder in summary.trace_steps.items():
         lines = []
-        for trace in Rows(run / folder, None, Trace).read():
-            chat = [message._asdict() for message in task.student_messages(queries[trace.query_id])]
-            chat.append({"role": "assistant", "content": task.completion(trace.rationale, trace.label)})
-            lines.append(
-                json.dumps({"id": trace.query_id, "teacher": trace.teacher, "messages": chat}, ensure_ascii=False)
-            )
+        [trained] = [one for one in summary.schedule if one.name == stage]
+        for text in targets(queries, Rows(run / folder, None, Trace).read(), task, trained.objectives):
+            chat = [message._asdict() for message in text.messages]
+            chat.append({"role": "assistant", "content": text.completion})
+            row = {"id": text.name, "teacher": text.teacher, "weight": text.weight, "messages": chat}
+            lines.append(json.dumps(row, ensure_ascii=False))
         (target / f"{stage}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return f"{len(summary.trace_steps)} data sets: {', '.join(summary.trace_steps)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from twt_core.accounting import ACCOUNTING, AnnotationCounts
-from twt_core.config import StudentConfig
+from twt_core.distillation import asked_with
 from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
@@ -15,6 +15,7 @@ from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Query
 from twt_core.run import MANIFEST, SUMMARY, Manifest
 from twt_core.session import MODELS
+from twt_core.student.config import StudentConfig
 from twt_core.student.student import Student
 from twt_core.suggest import did_you_mean
 from twt_core.summary import Summary
@@ -143,7 +144,8 @@ def answer(run: Path, question: str, stage: str | None = None, choices: tuple[st
     except ValueError as error:
         raise InputError(f"this run's task cannot use the question: {error}") from error
     student = student_of(run, Progress(quiet=True))
-    [made] = student.answer(adapter_of(run, name), [(query.id, task.student_messages(query))])
+    prompt = asked_with(summary(run).asked_with(name), query, task)
+    [made] = student.answer(adapter_of(run, name), [(query.id, prompt)], task.answered)
     return Answer(
         stage=name,
         text=made.text,

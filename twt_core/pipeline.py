@@ -6,31 +6,22 @@ the student that learned it, and how it does (HaRD).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twt_core import contract, distillation, sampling
 from twt_core.asking import Desk
-from twt_core.components import Context, Embed, TaskEvaluator
+from twt_core.components import Compressor, Context, Embed, TaskEvaluator
 from twt_core.config import RunConfig
+from twt_core.course import Course, Outcome
 from twt_core.data import Data
+from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
-from twt_core.records import Annotation, Prediction, Query, Stage, StudentAnswer, Trace
+from twt_core.records import Annotation, Prediction, Query, Stage, StageResult, StudentAnswer, Trace
 from twt_core.run import Artifact, Rows, Steps
 from twt_core.settings import Json, Settings
+from twt_core.student.encoding import Target
 from twt_core.student.student import Student
-
-
-@dataclass
-class Outcome:
-    """The artifacts of a whole run. Stages are by name, in order, the untouched student first where it has a place."""
-
-    kept: Rows[Annotation]
-    selected: Rows[Annotation]
-    traces: dict[str, Rows[Trace]] = field(default_factory=dict)
-    adapters: dict[str, Artifact] = field(default_factory=dict)
-    test: dict[str, Rows[Prediction]] = field(default_factory=dict)
-    dev: dict[str, Rows[Prediction]] = field(default_factory=dict)
 
 
 def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Student, embed: Embed) -> Outcome:
@@ -45,15 +36,14 @@ def follow(config: RunConfig, data: Data, steps: Steps, desk: Desk, student: Stu
     selected = method.select(kept)
 
     # Habitual Reasoning Distillation (section 3.2)
-    outcome = Outcome(kept, selected)
-    method.evaluate(UNTOUCHED, None, outcome)
-    traces = method.full_traces(selected)
-    adapter: Artifact | None = None
-    for stage in contract.stages(config.stage_scheduler):
-        traces = method.teach(stage, traces, adapter)
-        adapter = method.train(stage, traces, adapter)
-        outcome.traces[stage.name], outcome.adapters[stage.name] = traces, adapter
-        method.evaluate(stage.name, adapter, outcome)
+    course = Course(method.full_traces(selected))
+    outcome = Outcome(kept, selected, course)
+    method.evaluate(UNTOUCHED, outcome)
+    while (stage := contract.next_stage(config.stage_scheduler, method.results(outcome))) is not None:
+        course.enter(stage)
+        course.traces[stage.name] = method.teach(stage, course)
+        course.adapters[stage.name] = method.train(stage, course)
+        method.evaluate(stage.name, outcome)
     return outcome
 
 
@@ -80,13 +70,32 @@ class Method:
             InputError: what one of them found.
         """
         config = self.config
+        if config.stage_scheduler.reads_scores and not self.data.dev:
+            raise InputError(
+                f"stage_scheduler: {config.stage_scheduler.use} steers by accuracy, so it needs dev_queries: "
+                "queries with answers that are neither trained on nor tested with"
+            )
         for component in (
             config.confidence_scorer,
             config.quality_filter,
             config.diversity_selector,
             config.compressor,
+            config.stage_scheduler,
         ):
             contract.check_run(component, self.context)
+        for stage in contract.stages(config.stage_scheduler):
+            self._check_stage(stage)
+
+    def _check_stage(self, stage: Stage) -> None:
+        if stage.rationale != "compressed":
+            return
+        compressor = self.compressor_of(stage)
+        contract.check_run(compressor, self.context)
+        if compressor.reads_student and not stage.student_answers:
+            raise InputError(
+                f"compressor: {compressor.use} reads the student's own answers, and stage {stage.name!r} of "
+                f"{self.config.stage_scheduler.use} does not let the student answer (student_answers)"
+            )
 
     @property
     def context(self) -> Context:
@@ -136,56 +145,95 @@ class Method:
         """G as training targets, every rationale whole."""
         return self.steps.rows("traces", Trace, [selected], [], lambda: distillation.full_traces(selected.read()))
 
-    def teach(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Rows[Trace]:
-        """What the student is taught in this stage: full, compressed or no rationales."""
-        if stage.rationale == "full":
-            return traces
+    def teach(self, stage: Stage, course: Course) -> Rows[Trace]:
+        """What the student is shown in this stage: full, compressed, earlier or no rationales."""
+        before = course.rationales_for(stage)
         if stage.rationale == "none":
             return self.steps.rows(
-                f"{stage.name}-traces", Trace, [traces], [], lambda: distillation.answer_only_traces(traces.read())
+                f"{stage.name}-traces", Trace, [before], [], lambda: distillation.answer_only_traces(before.read())
             )
-        answers = self._student_answers(stage, traces, adapter) if self.config.compressor.reads_student else None
-        settings: list[Settings | Json] = [
-            self.config.compressor, self.task, *self.config.teachers, self.data.queries_digest
-        ]  # fmt: skip
+        return self._compress(stage, before, course) if stage.rationale == "compressed" else before
+
+    def _compress(self, stage: Stage, before: Rows[Trace], course: Course) -> Rows[Trace]:
+        adapter, compressor = course.start_of(stage), self.compressor_of(stage)
+        answers = self._student_answers(stage, before, course) if stage.student_answers else None
+        if answers is not None:
+            course.answers[stage.name] = answers
+        settings: list[Settings | Json] = [compressor, self.task, *self.config.teachers, self.data.queries_digest]
+        inputs = _present(before, answers)
+        if compressor.reads_logprobs:
+            inputs, settings = _present(*inputs, adapter), [*settings, self.student.scores_by]
+        context = replace(self.context, student_logprobs=lambda pairs: self.student.logprobs(_path(adapter), pairs))
         return self.steps.rows(
-            f"{stage.name}-traces", Trace, _present(traces, answers), settings,
+            f"{stage.name}-traces", Trace, inputs, settings,
             lambda: distillation.compressed_traces(
-                traces.read(), answers.read() if answers else [], self.config.compressor, self.context
+                before.read(), answers.read() if answers else [], compressor,
+                context if compressor.reads_logprobs else self.context,
             ),
         )  # fmt: skip
 
-    def _student_answers(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Rows[StudentAnswer]:
-        settings = [self.task, self.student.answers_by, self.data.queries_digest]
+    def compressor_of(self, stage: Stage) -> Compressor:
+        """The compressor of a stage: its own, or the run's."""
+        if stage.compressor is None:
+            return self.config.compressor
+        return contract.compressor_of(self.config.stage_scheduler, stage)
+
+    def _student_answers(self, stage: Stage, before: Rows[Trace], course: Course) -> Rows[StudentAnswer]:
+        adapter, prefix = course.start_of(stage), course.asked_with(stage)
+        settings: list[Settings | Json] = [self.task, self.student.answers_by, self.data.queries_digest, prefix]
         return self.steps.rows(
-            f"{stage.name}-student-answers", StudentAnswer, _present(traces, adapter), settings,
+            f"{stage.name}-student-answers", StudentAnswer, _present(before, adapter), settings,
             lambda: distillation.student_answers(
-                self.data.by_id, traces.read(), self.student, _path(adapter), self.task
+                self.data.by_id, before.read(), self.student, _path(adapter), self.task, prefix
             ),
         )  # fmt: skip
 
-    def train(self, stage: Stage, traces: Rows[Trace], adapter: Artifact | None) -> Artifact:
-        """The student after this stage: the last one's adapter, trained on."""
-        settings = [self.task, self.student.trained_by, self.data.queries_digest, stage.model_dump()]
+    def train(self, stage: Stage, course: Course) -> Artifact:
+        """The student after this stage: that of the stage before it, trained on."""
+        name, adapter = f"{stage.name}-student", course.start_of(stage)
+        replayed = course.before(stage) if stage.replay else []
+        settings: list[Settings | Json] = [
+            self.task, self.student.trained_by, self.data.queries_digest, stage.model_dump(mode="json"),
+            [earlier.model_dump(mode="json") for earlier in replayed],
+        ]  # fmt: skip
+        traces = {one.name: course.traces[one.name] for one in [*replayed, stage]}
+
+        def texts(one: Stage) -> list[Target]:
+            return distillation.targets(self.data.by_id, traces[one.name].read(), self.task, one.objectives)
 
         def make(folder: Path) -> None:
-            targets = distillation.targets(self.data.by_id, traces.read(), self.task)
-            self.student.train(_path(adapter), targets, stage, folder)
+            if adapter is not None:
+                self.steps.verify(adapter)
+            targets = distillation.with_replay(
+                texts(stage), [target for one in replayed for target in texts(one)], stage.replay,
+                f"{self.config.seed}/{stage.name}",
+            )  # fmt: skip
+            self.student.train(_path(adapter), targets, stage, folder, self.steps.scratch(name))
 
-        return self.steps.folder(f"{stage.name}-student", _present(traces, adapter), settings, make)
+        return self.steps.folder(name, _present(*traces.values(), adapter), settings, make)
 
-    def evaluate(self, name: str, adapter: Artifact | None, outcome: Outcome) -> None:
+    def evaluate(self, name: str, outcome: Outcome) -> None:
         """How the student does on the test queries, and on the dev queries if there are any."""
-        outcome.test[name] = self._scores(f"{name}-test-scores", self.data.test, adapter)
+        adapter, stage = outcome.course.adapters.get(name), outcome.course.stages.get(name)
+        prefix = stage.asked_with if stage else ""
+        outcome.test[name] = self._scores(f"{name}-test-scores", self.data.test, adapter, prefix)
         if self.data.dev:
-            outcome.dev[name] = self._scores(f"{name}-dev-scores", self.data.dev, adapter)
+            outcome.dev[name] = self._scores(f"{name}-dev-scores", self.data.dev, adapter, prefix)
 
-    def _scores(self, step: str, queries: list[Query], adapter: Artifact | None) -> Rows[Prediction]:
-        settings = [self.task, self.student.answers_by, self.data.digest_of(queries)]
+    def _scores(self, step: str, queries: list[Query], adapter: Artifact | None, prefix: str) -> Rows[Prediction]:
+        settings: list[Settings | Json] = [self.task, self.student.answers_by, self.data.digest_of(queries), prefix]
         return self.steps.rows(
             step, Prediction, _present(adapter), settings,
-            lambda: distillation.evaluate(queries, self.student, _path(adapter), self.task),
+            lambda: distillation.evaluate(queries, self.student, _path(adapter), self.task, prefix),
         )  # fmt: skip
+
+    def results(self, outcome: Outcome) -> list[StageResult]:
+        """The stages so far, for a scheduler that reads scores with what is known of them."""
+        steered = self.config.stage_scheduler.reads_scores
+        return [
+            distillation.result(stage, outcome.dev.get(name) if steered else None)
+            for name, stage in outcome.course.stages.items()
+        ]
 
 
 def _present(*artifacts: Artifact | None) -> list[Artifact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -145,13 +145,72 @@ class Trace(Record):
     kept_original: str | None = None
 
 
+class Objective(Record):
+    """One text that a stage teaches for each of its traces, and how much it counts.
+
+    The loss of a stage is the sum over its tasks of weight x mean cross-entropy over the task's tokens. An objective is
+    one task, or with `per_teacher` as many as there are teachers.
+    """
+
+    #: What the student is to write. Where the stage shows no rationale, ``rationale_then_answer`` is the answer alone.
+    target: Literal["rationale_then_answer", "answer", "rationale"] = "rationale_then_answer"
+    weight: float = Field(default=1.0, gt=0)
+    #: Put before the question, to tell the student which text is wanted; ``{teacher}`` is the teacher's name.
+    prefix: str = ""
+    #: Each teacher's texts are a task of their own.
+    per_teacher: bool = False
+    #: With `per_teacher`, the weights that are not `weight`, by teacher.
+    teacher_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    #: Equal texts for a query, as of teachers that agree on an answer, are learned once.
+    once: bool = False
+
+
 class Stage(Record):
-    """One round of training: which rationale the student sees, and what it overrides of the student's settings."""
+    """One round of training: what the student is shown, what it is to write, and from where it goes on.
+
+    Attributes:
+        name: names the stage's folders; unique within a schedule, and not ``untouched``.
+        rationale: ``full``, the teachers' own; ``compressed``, those of stage `of`, compressed; ``same``, those of
+            stage `of` again; ``none``.
+        of: a stage before this one. None: the nearest one, going back from `after`, that has rationales.
+        objectives: the texts to learn.
+        epochs: passes over the texts; the student's setting when None.
+        learning_rate: likewise.
+        after: the stage whose student goes on, or ``untouched`` for a new one. None: the stage before this one.
+        compressor: the compressor of this stage, as a config writes one; the run's when None.
+        replay: texts of earlier stages that are mixed in, as a share of this stage's own.
+        student_answers: whether the student answers the queries before a ``compressed`` stage. Without, compressors see
+            no rationale of the student's, and the summary has no style distance.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    rationale: Literal["full", "compressed", "none"]
+    rationale: Literal["full", "compressed", "same", "none"]
+    of: str | None = None
+    objectives: tuple[Objective, ...] = Field(default=(Objective(),), min_length=1)
     epochs: float | None = Field(default=None, gt=0)
     learning_rate: float | None = Field(default=None, gt=0)
+    after: str | None = None
+    compressor: dict[str, Json] | None = None
+    replay: float = Field(default=0.0, ge=0, le=1)
+    student_answers: bool = True
+
+    @property
+    def asked_with(self) -> str:
+        """What stands before a question when the student of this stage is asked for an answer."""
+        asking = [objective for objective in self.objectives if objective.target != "rationale"]
+        return (asking or list(self.objectives))[0].prefix
+
+
+class StageResult(Record):
+    """What became of a stage, for a scheduler that steers by it.
+
+    `accuracy`, a share in [0, 1], and `output_tokens`, a mean, are of the dev queries. None: not known yet, as in a
+    plan.
+    """
+
+    stage: Stage
+    accuracy: float | None = None
+    output_tokens: float | None = None
 
 
 class Generation(Record):

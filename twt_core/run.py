@@ -32,6 +32,8 @@ R = TypeVar("R", bound=Record)
 
 MANIFEST = "manifest.json"
 ROWS = "rows.jsonl"
+#: What steps keep while they are made: checkpoints of a training.
+SCRATCH = ".work"
 #: A finished run's numbers (`twt_core.summary`).
 SUMMARY = "summary.json"
 VERSION = 1
@@ -90,6 +92,16 @@ class Steps(Protocol):
         self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json], make: Callable[[Path], None]
     ) -> Artifact:
         """A step that fills a folder."""  # fmt: skip
+
+    def scratch(self, name: str) -> Path:
+        """Where a step keeps what it goes on from after a crash. It goes when the step is whole."""
+
+    def verify(self, artifact: Artifact) -> None:
+        """Make sure that a step is as it was made.
+
+        Raises:
+            TwtError: a file of it is missing or was changed.
+        """
 
 
 @dataclass
@@ -159,8 +171,25 @@ class Run:
             whole=self.whole(),
         )
         write_whole(path / MANIFEST, manifest.model_dump_json(indent=2))
+        shutil.rmtree(self.scratch(name), ignore_errors=True)
         self.made.append(name)
         return manifest
+
+    def scratch(self, name: str) -> Path:
+        """See `Steps.scratch`."""
+        return self.path / SCRATCH / name
+
+    def verify(self, artifact: Artifact) -> None:
+        """See `Steps.verify`."""
+        try:
+            manifest = Manifest.model_validate_json((artifact.path / MANIFEST).read_text(encoding="utf-8"))
+            bad = changed_files(artifact.path, manifest)
+        except (OSError, ValueError):
+            bad = [MANIFEST]
+        if bad:
+            raise TwtError(
+                f"{artifact.path}: damaged since it was made: {', '.join(bad)}. Run again: the step is then made anew"
+            )
 
     def finish(self) -> None:
         """Remove the folders of steps that the config no longer has, so that nothing stale is taken for a result."""
@@ -169,6 +198,7 @@ class Run:
             if path.is_dir() and path.name not in current:
                 self.progress.say(f"{path.name}: no longer part of this run, removed")
                 shutil.rmtree(path)
+        shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
 
 
 @dataclass
@@ -196,7 +226,15 @@ class Plan:
         there = find_step(self.path, path, name, step_fingerprint(name, inputs, settings)) if known else None
         done = there is not None and there[1].whole
         self.steps.append((name, done))
-        return Artifact(path, there[1].digest() if there is not None and done else None)
+        place = there[0] if there is not None else path
+        return Artifact(place, there[1].digest() if there is not None and done else None)
+
+    def scratch(self, name: str) -> Path:
+        """See `Steps.scratch`. A plan makes nothing."""
+        return self.path / SCRATCH / name
+
+    def verify(self, artifact: Artifact) -> None:
+        """See `Steps.verify`. A plan makes nothing."""
 
 
 def step_path(run: Path, number: int, name: str) -> Path:
@@ -233,8 +271,12 @@ def current_manifest(path: Path, fingerprint: str) -> Manifest | None:
         return None
     if manifest.version != VERSION or manifest.fingerprint != fingerprint:
         return None
-    same = all((path / n).is_file() and file_digest(path / n) == sha for n, sha in manifest.files.items())
-    return manifest if same else None
+    return None if changed_files(path, manifest) else manifest
+
+
+def changed_files(path: Path, manifest: Manifest) -> list[str]:
+    """The files of a step that are missing or not as its manifest says."""
+    return [n for n, sha in manifest.files.items() if not (path / n).is_file() or file_digest(path / n) != sha]
 
 
 def engine_version() -> str:

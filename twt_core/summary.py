@@ -13,12 +13,12 @@ from twt_core.accounting import AnnotationCounts, count
 from twt_core.calibration import CalibrationFigures, TeacherCalibration, calibrate
 from twt_core.components import Teacher
 from twt_core.config import RunConfig
+from twt_core.course import Course, Outcome
 from twt_core.data import Data
 from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
-from twt_core.pipeline import Outcome
-from twt_core.records import Annotation, Prediction, Trace
-from twt_core.run import Rows, engine_version
+from twt_core.records import Annotation, Prediction, Stage, Trace
+from twt_core.run import engine_version
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")
 
@@ -70,6 +70,12 @@ class Summary(BaseModel):
     adapters: dict[str, str]
     #: Each stage's training traces, likewise.
     trace_steps: dict[str, str]
+    #: The stages as they were trained, in order.
+    schedule: list[Stage]
+
+    def asked_with(self, stage: str) -> str:
+        """What stands before a question when the student of a stage is asked; nothing for the untouched one."""
+        return next((one.asked_with for one in self.schedule if one.name == stage), "")
 
 
 def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str) -> Summary:
@@ -89,7 +95,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         annotations=count(
             len(annotations), len(data.queries), annotations, judged=True, selected=len(selected)
         ),
-        compression=_compression(outcome),
+        compression=_compression(outcome.course),
         teachers=[
             _teacher(t, spending.get(t.name), annotations, selected, config, data) for t in config.teachers
         ],
@@ -100,8 +106,9 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         seed=config.seed,
         calibration=[CalibrationFigures.model_validate(row.model_dump()) for row in calibration],
         versions=_versions(config),
-        adapters={name: adapter.path.name for name, adapter in outcome.adapters.items()},
-        trace_steps={name: rows.path.name for name, rows in outcome.traces.items()},
+        adapters={name: adapter.path.name for name, adapter in outcome.course.adapters.items()},
+        trace_steps={name: rows.path.name for name, rows in outcome.course.traces.items()},
+        schedule=list(outcome.course.stages.values()),
     )  # fmt: skip
 
 
@@ -151,19 +158,18 @@ def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> f
     return round(sum(right) / len(right), 4) if right else None
 
 
-def _compression(outcome: Outcome) -> dict[str, CompressionCounts]:
-    before: Rows[Trace] | None = None
+def _compression(course: Course) -> dict[str, CompressionCounts]:
     found: dict[str, CompressionCounts] = {}
-    for name, rows in outcome.traces.items():
-        traces = rows.read()
-        if before is not None and all(trace.rationale is not None for trace in traces):
-            found[name] = CompressionCounts(
-                rationales=len(traces),
-                mean_words_before=_mean_words(before.read()),
-                mean_words_after=_mean_words(traces),
-                kept_original=dict(sorted(Counter(t.kept_original for t in traces if t.kept_original).items())),
-            )
-        before = rows
+    for name, stage in course.stages.items():
+        if stage.rationale != "compressed":
+            continue
+        before, traces = course.rationales_for(stage).read(), course.traces[name].read()
+        found[name] = CompressionCounts(
+            rationales=len(traces),
+            mean_words_before=_mean_words(before),
+            mean_words_after=_mean_words(traces),
+            kept_original=dict(sorted(Counter(t.kept_original for t in traces if t.kept_original).items())),
+        )
     return found
 
 

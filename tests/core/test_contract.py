@@ -97,8 +97,8 @@ BAD = [
     ("selector", [samples.annotation("q9")], "'q9' that is not in the pool"),
     ("selector", [POOL[0].model_copy(update={"label": "8"})], "was changed"),
     ("compressor", [Rewrite(), None, Rewrite()], "returned NoneType at position 1, expected Rewrite"),
-    ("scheduler", [], "gave the stages []"),
-    ("scheduler", GOOD["scheduler"] * 2, "gave the stages ['one', 'one']"),
+    ("scheduler", [], "gave no stages"),
+    ("scheduler", GOOD["scheduler"] * 2, "gave two stages the name 'one'"),
     ("scheduler", [Stage(name="untouched", rationale="none")], "none called 'untouched'"),
     ("scheduler", ["full"], "returned str at position 0, expected Stage"),
 ]

@@ -8,11 +8,11 @@ import project
 import pytest
 
 from twt_core import finished as finished_run
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError
 from twt_core.exporting import export
 from twt_core.progress import Progress
 from twt_core.prompts import Message
+from twt_core.student.config import StudentConfig
 from twt_core.student.generation import generate
 
 QUESTION = [{"role": "user", "content": "What is 3 plus 4?"}]

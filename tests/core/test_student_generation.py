@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Stage
 from twt_core.student import loading
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target
 from twt_core.student.generation import generate
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer

@@ -8,11 +8,11 @@ import pytest
 import tiny_model
 from safetensors.torch import load_file
 
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError, TwtError
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Stage
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target, encode_prompt, encode_target
 from twt_core.student.loading import load_model, load_tokenizer, ready_base
 from twt_core.student.training import IGNORED, Collator, train_stage

@@ -12,18 +12,29 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """One training text: a prompt, and the completion to learn."""
+    """One training text: a prompt, and the completion to learn.
+
+    The loss of a stage is the sum over its tasks of weight x mean cross-entropy over the task's tokens; `weight` is the
+    same for all texts of a task.
+    """
 
     name: str
     messages: Sequence[Message]
     completion: str
+    teacher: str = ""
+    task: str = ""
+    weight: float = 1.0
 
 
 class Encoded(TypedDict):
-    """A training text as ids: the first `prompt_length` are the prompt's, the last is the end token."""
+    """A training text as ids: the first `prompt_length` are the prompt's, the last is the end token.
+
+    `weight` is what each of its learned tokens counts.
+    """
 
     input_ids: list[int]
     prompt_length: int
+    weight: float
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
@@ -43,4 +54,4 @@ def encode_target(tokenizer: PreTrainedTokenizerBase, target: Target) -> Encoded
     prompt = encode_prompt(tokenizer, target.messages)
     completion = [int(i) for i in tokenizer(target.completion, add_special_tokens=False).input_ids]
     ids = [*prompt, *completion, int(tokenizer.eos_token_id)]
-    return Encoded(input_ids=ids, prompt_length=len(prompt))
+    return Encoded(input_ids=ids, prompt_length=len(prompt), weight=target.weight)

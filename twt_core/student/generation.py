@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twt_core.config import StudentConfig
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Generation
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
 from twt_core.student.loading import device_of, half_precision, load_merged, load_tokenizer
 
@@ -25,6 +25,7 @@ def generate(
     student: StudentConfig,
     seed: int,
     progress: Progress,
+    answered: Callable[[str], bool] = lambda _: False,
 ) -> list[Generation]:
     """One text per (id, messages), in order. Tokens are counted exactly, the end token included.
 
@@ -35,6 +36,7 @@ def generate(
         student: batch size, longest text, sampling.
         seed: of the sampling, when `student.temperature` is above 0.
         progress: told of every batch.
+        answered: says of a text, at the end of each of its lines, whether it is complete.
     """
     import torch
 

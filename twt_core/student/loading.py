@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError
 from twt_core.models import find_model, model_identity
+from twt_core.student.config import StudentConfig
 
 if TYPE_CHECKING:
     import torch

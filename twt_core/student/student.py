@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from twt_core.config import StudentConfig
 from twt_core.models import model_identity
 from twt_core.progress import Progress
 from twt_core.prompts import Message
-from twt_core.records import Generation, Stage
+from twt_core.records import Generation, Stage, TokenLogprob
 from twt_core.settings import Json
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target
 
 #: Settings that change what a trained student writes and not what it learned.
@@ -56,14 +56,34 @@ class Student:
         """What an answer depends on besides the question and the adapter."""
         return {key: value for key, value in self._identity.items() if key in GENERATION | _BOTH | {"seed"}}
 
-    def train(self, adapter: Path | None, targets: Sequence[Target], stage: Stage, out: Path) -> None:
+    @property
+    def scores_by(self) -> Json:
+        """What the log-probabilities of a text depend on besides the text and the adapter."""
+        return {key: value for key, value in self._identity.items() if key in _BOTH}
+
+    def train(
+        self, adapter: Path | None, targets: Sequence[Target], stage: Stage, out: Path, checkpoints: Path
+    ) -> None:
         """See `twt_core.student.training.train_stage`."""
         from twt_core.student.training import train_stage
 
         train_stage(self.base, adapter, targets, stage, self.config, self._seed, out, self._progress)
 
-    def answer(self, adapter: Path | None, prompts: Sequence[tuple[str, Sequence[Message]]]) -> list[Generation]:
+    def answer(
+        self,
+        adapter: Path | None,
+        prompts: Sequence[tuple[str, Sequence[Message]]],
+        answered: Callable[[str], bool] = lambda _: False,
+    ) -> list[Generation]:
         """See `twt_core.student.generation.generate`."""
         from twt_core.student.generation import generate
 
-        return generate(self.base, adapter, prompts, self.config, self._seed, self._progress)
+        return generate(self.base, adapter, prompts, self.config, self._seed, self._progress, answered)
+
+    def logprobs(
+        self, adapter: Path | None, pairs: Sequence[tuple[Sequence[Message], str]]
+    ) -> list[list[TokenLogprob]]:
+        """See `twt_core.student.scoring.text_logprobs`."""
+        from twt_core.student.scoring import text_logprobs
+
+        return text_logprobs(self.base, adapter, pairs, self.config, self._progress)

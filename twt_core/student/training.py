@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError, TwtError
 from twt_core.progress import Progress, Task
 from twt_core.records import Stage
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Encoded, Target, encode_target
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
 

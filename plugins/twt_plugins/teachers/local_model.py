@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import TemplateError
 
-from twt_core.config import StudentConfig
 from twt_core.errors import TeacherError
 from twt_core.prompts import Message
 from twt_core.records import Completion, TokenLogprob, Usage
+from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
 from twt_plugins.teachers.token_picker import TokenPicker
 

@@ -13,11 +13,11 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from twt_core.components import Teacher
-from twt_core.config import StudentConfig
 from twt_core.errors import InputError
 from twt_core.models import find_model, model_identity
 from twt_core.records import Completion, Query, Request
 from twt_core.settings import ConfigPath, Json
+from twt_core.student.config import StudentConfig
 from twt_plugins.teachers.batching import Batches
 from twt_plugins.teachers.local_model import Decoding, LocalModel, Question, release_memory
 
