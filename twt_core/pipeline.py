@@ -85,6 +85,7 @@ class Method:
             contract.check_run(component, self.context)
         for stage in contract.stages(config.stage_scheduler):
             self._check_stage(stage)
+        self.student.check()
 
     def _check_stage(self, stage: Stage) -> None:
         if stage.rationale != "compressed":

@@ -29,6 +29,11 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it says nothing."""
+        return self._quiet
+
     def say(self, line: str) -> None:
         """One line about what happens now."""
         if not self._quiet:

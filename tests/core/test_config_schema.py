@@ -8,7 +8,8 @@ import pytest
 from config_fakes import GOOD, config_file
 
 from twt_core import plugins
-from twt_core.config import RunConfig, config_difference, config_schema, load_config, template_config
+from twt_core.config import RunConfig, config_schema, load_config, template_config
+from twt_core.config_difference import config_difference
 from twt_core.yaml_reader import read_yaml_text
 
 

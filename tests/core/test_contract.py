@@ -99,7 +99,7 @@ BAD = [
     ("compressor", [Rewrite(), None, Rewrite()], "returned NoneType at position 1, expected Rewrite"),
     ("scheduler", [], "gave no stages"),
     ("scheduler", GOOD["scheduler"] * 2, "gave two stages the name 'one'"),
-    ("scheduler", [Stage(name="untouched", rationale="none")], "none called 'untouched'"),
+    ("scheduler", [Stage(name="untouched", rationale="none")], "one the name 'untouched'"),
     ("scheduler", ["full"], "returned str at position 0, expected Stage"),
 ]
 

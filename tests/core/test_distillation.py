@@ -3,7 +3,16 @@ import samples
 
 from twt_core import distillation
 from twt_core.components import Compressor
-from twt_core.records import Completion, Failed, Generation, Query, Rewrite, StudentAnswer, Trace
+from twt_core.records import (
+    Completion,
+    Failed,
+    Generation,
+    Objective,
+    Query,
+    Rewrite,
+    StudentAnswer,
+    Trace,
+)
 from twt_plugins.compressors.teacher_guided import TeacherGuided
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 
@@ -39,7 +48,7 @@ class Student:
     def __init__(self, text):
         self.text = text
 
-    def answer(self, adapter, prompts):
+    def answer(self, adapter, prompts, answered):
         self.adapter, self.prompts = adapter, list(prompts)
         return [Generation(query_id=name, text=self.text, tokens=3, seconds=0.1) for name, _ in prompts]
 
@@ -118,7 +127,8 @@ def test_the_student_is_asked_once_a_query():
 
 
 def test_targets_read_back_as_what_was_taught():
-    [full, short] = distillation.targets(QUERIES, [TRACE, *distillation.answer_only_traces([TRACE])], TASK)
+    traces = [TRACE, *distillation.answer_only_traces([TRACE])]
+    [full, short] = distillation.targets(QUERIES, traces, TASK, [Objective()])
     assert (full.name, full.messages) == ("q1", TASK.student_messages(QUERY.unlabeled()))
     assert TASK.read(full.completion, QUERY).rationale == TRACE.rationale
     assert TASK.read(short.completion, QUERY).label == TRACE.label
@@ -132,3 +142,47 @@ def test_evaluation_says_right_wrong_or_nothing():
     assert [p.query_id for p in right] == ["q1", "q2", "q3"]
     none = distillation.evaluate(queries, Student(""), None, TASK)
     assert [(p.correct, p.label) for p in none] == [(False, None), (False, None), (None, None)]
+
+
+ANN, BEN = TRACE, TRACE.model_copy(update={"teacher": "ben", "rationale": "Four and three."})
+
+
+def test_an_objective_says_what_is_written_and_what_stands_before_the_question():
+    objectives = [
+        Objective(target="answer", prefix="[label] ", once=True),
+        Objective(target="rationale", prefix="[{teacher}] ", per_teacher=True, weight=0.5, teacher_weights={"ben": 2}),
+    ]
+    answer, ann, ben = distillation.targets(QUERIES, [ANN, BEN], TASK, objectives)
+    assert answer.completion == "The answer is: 7"
+    assert [text.completion for text in (ann, ben)] == [ANN.rationale, BEN.rationale]
+    [asked] = TASK.student_messages(QUERY.unlabeled())
+    for text, prefix in ((answer, "[label] "), (ann, "[ann] "), (ben, "[ben] ")):
+        assert text.messages == [asked._replace(content=prefix + asked.content)]
+    assert [text.weight for text in (answer, ann, ben)] == [1, 0.5, 2]
+    assert len({text.task for text in (answer, ann, ben)}) == 3
+
+
+def test_equal_answers_are_learned_once_if_an_objective_says_so():
+    other = BEN.model_copy(update={"label": "8"})
+    for once, count in ((True, 2), (False, 3)):
+        assert (
+            len(distillation.targets(QUERIES, [ANN, BEN, other], TASK, [Objective(target="answer", once=once)]))
+            == count
+        )
+
+
+def test_a_rationale_that_is_not_there_is_not_taught():
+    none = distillation.answer_only_traces([ANN])
+    assert distillation.targets(QUERIES, none, TASK, [Objective(target="rationale")]) == []
+
+
+def test_replay_draws_from_earlier_stages_by_its_seed():
+    own, earlier = list("abcdefgh"), list("0123456789")
+    mixed = distillation.with_replay(own, earlier, 0.5, "0/short")
+    assert mixed[:8] == own
+    assert len(set(mixed[8:])) == 4
+    assert set(mixed[8:]) < set(earlier)
+    assert distillation.with_replay(own, earlier, 0.5, "0/short") == mixed
+    assert distillation.with_replay(own, earlier, 0.5, "1/short") != mixed
+    assert distillation.with_replay(own, ["0"], 1.0, "0/short") == [*own, "0"]
+    assert distillation.with_replay(own, earlier, 0.0, "0/short") == own

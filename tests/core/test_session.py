@@ -16,7 +16,7 @@ from twt_core.run import MANIFEST, ROWS, open_run
 QUIET = Progress(quiet=True)
 
 STEPS = [
-    "01-annotations", "02-scored", "03-kept", "04-selected", "05-untouched-test-scores", "06-traces",
+    "01-annotations", "02-scored", "03-kept", "04-selected", "05-traces", "06-untouched-test-scores",
     "07-full-student", "08-full-test-scores",
     "09-compressed-student-answers", "10-compressed-traces", "11-compressed-student", "12-compressed-test-scores",
     "13-answer_only-traces", "14-answer_only-student", "15-answer_only-test-scores",
@@ -118,7 +118,7 @@ def test_a_second_run_does_nothing(again):
 def test_another_selector_makes_selection_and_what_follows_and_asks_nobody(again):
     asked = calls(again)
     summary, progress = run(again, "diversity_selector.seed=3")
-    assert set(STEPS) - set(progress.worked_on()) == {*STEPS[:3], STEPS[4]}  # nor the untouched student's scores
+    assert set(STEPS) - set(progress.worked_on()) == {*STEPS[:3], STEPS[5]}  # nor the untouched student's scores
     assert any("diversity_selector.seed: 0 → 3" in line for line in progress.said)
     assert summary.annotations.kept == again.summary.annotations.kept
     rewrites = sum(calls(again).values()) - sum(asked.values())
@@ -159,7 +159,7 @@ def test_a_damaged_adapter_is_trained_again_to_the_same_bytes(again):
 def test_a_setting_of_generation_trains_nothing_again(again):
     _, progress = run(again, "student.max_new_tokens=5")
     assert "07-full-student" not in progress.worked_on()
-    assert {"05-untouched-test-scores", "08-full-test-scores"} <= set(progress.worked_on())
+    assert {"06-untouched-test-scores", "08-full-test-scores"} <= set(progress.worked_on())
 
 
 def test_a_setting_of_how_work_is_done_makes_nothing_again(again):
@@ -190,8 +190,8 @@ def test_a_plan_changes_nothing_and_is_right(again, fresh):
     assert done.teacher_calls_at_most == 0
     before = project.contents(again.folder)
     partly = session.plan(again.config, ["quality_filter.minimum=0.2"], again.runs)
-    assert [step.cached for step in partly.steps[:5]] == [True, True, False, False, True]
-    assert not any(step.cached for step in partly.steps[5:])
+    assert [step.cached for step in partly.steps[:6]] == [True, True, False, False, False, True]
+    assert not any(step.cached for step in partly.steps[6:])
     assert project.contents(again.folder) == before
 
 
@@ -200,7 +200,7 @@ def test_every_kind_is_swapped_by_config(again, embedder):
     summary, progress = run(
         again, "confidence_scorer.use=logprob", "quality_filter={use: hard_rejection, good: 0.9, medium: 0.1}",
         f"diversity_selector={{use: min_similarity_pair, embedder: {embedder}}}", "compressor.use=fixed_length",
-        "stage_scheduler={use: n_stage, n: 4}",
+        "stage_scheduler={use: n_stage, n: 4, student_answers: false}",
     )  # fmt: skip
     assert "01-annotations" not in progress.worked_on()
     assert [stage.name for stage in summary.stages] == [

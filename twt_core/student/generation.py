@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Generation
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
+from twt_core.student.endings import AnswerEnd, RowEnds, text_of
 from twt_core.student.loading import device_of, half_precision, load_merged, load_tokenizer
-
-if TYPE_CHECKING:
-    pass
 
 
 def generate(
@@ -27,23 +25,37 @@ def generate(
     progress: Progress,
     answered: Callable[[str], bool] = lambda _: False,
 ) -> list[Generation]:
-    """One text per (id, messages), in order. Tokens are counted exactly, the end token included.
+    """One text per (id, messages), in order. Tokens are counted exactly, the one that ended the text included.
+
+    A text ends with the end token, with the token that ends a line at which `answered` says so, or at
+    `student.max_new_tokens`. Greedy texts in fp32 do not depend on what else is in their batch; samples do.
 
     Args:
         base: the untouched model.
         adapter: a stage's adapter; None asks the untouched student.
         prompts: id and chat of each question.
-        student: batch size, longest text, sampling.
+        student: what generates, batch size, longest text, sampling.
         seed: of the sampling, when `student.temperature` is above 0.
         progress: told of every batch.
-        answered: says of a text, at the end of each of its lines, whether it is complete.
+        answered: says of a text, at the end of each of its lines, whether it is complete; not asked unless
+            `student.stop_at_answer`.
+
+    Raises:
+        InputError: the model cannot be loaded, or the generator is not installed.
     """
+    if student.generator == "vllm":
+        from twt_core.student.vllm_generation import generate_with_vllm
+
+        return generate_with_vllm(base, adapter, prompts, student, seed, progress, answered)
     import torch
+    from transformers import GenerationConfig
 
     torch.manual_seed(seed)
-    device = device_of(student)
     tokenizer = load_tokenizer(base)
-    model = load_merged(base, adapter, half_precision(student), device)
+    model: Any = load_merged(base, adapter, half_precision(student), device_of(student))
+    # The model's own settings may penalise repeats, and an answer repeats the question; or search beams.
+    model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    answer_end = AnswerEnd(tokenizer, answered) if student.stop_at_answer else None
     encoded = [encode_prompt(tokenizer, messages) for _, messages in prompts]
     order = sorted(range(len(prompts)), key=lambda index: -len(encoded[index]))  # the longest first: memory fails early
     made: dict[int, Generation] = {}
@@ -51,39 +63,37 @@ def generate(
         for start in range(0, len(order), student.generation_batch_size):
             batch = order[start : start + student.generation_batch_size]
             began = time.perf_counter()
-            new = _new_tokens(model, [encoded[index] for index in batch], student, tokenizer, device)
+            new = _new_tokens(model, [encoded[index] for index in batch], student, tokenizer, answer_end)
             seconds = (time.perf_counter() - began) / len(batch)
             for index, ids in zip(batch, new, strict=True):
-                text = str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
-                made[index] = Generation(query_id=prompts[index][0], text=text, tokens=len(ids), seconds=seconds)
+                made[index] = Generation(
+                    query_id=prompts[index][0], text=text_of(tokenizer, ids), tokens=len(ids), seconds=seconds
+                )
             task.advance("questions", len(batch))
     return [made[index] for index in range(len(prompts))]
 
 
 def _new_tokens(
-    model: Any, batch: list[list[int]], student: StudentConfig, tokenizer: Any, device: str
+    model: Any, batch: list[list[int]], student: StudentConfig, tokenizer: Any, answer_end: AnswerEnd | None
 ) -> list[list[int]]:
-    """The generated ids of each row, up to and with its end token."""
+    """The generated ids of each row, up to and with the one that ended it."""
     import torch
 
     width = max(len(ids) for ids in batch)
-    pad = int(tokenizer.pad_token_id)
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in batch], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in batch], device=device)
+    pad, end = int(tokenizer.pad_token_id), int(tokenizer.eos_token_id)
+    ids = torch.tensor([[pad] * (width - len(row)) + row for row in batch], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in batch], device=model.device)
     sampling = {"do_sample": True, "temperature": student.temperature, "top_p": student.top_p, "top_k": 0}
+    ends = RowEnds(width, end, answer_end)
     with torch.inference_mode():
         output = model.generate(
             input_ids=ids,
             attention_mask=mask,
             max_new_tokens=student.max_new_tokens,
             pad_token_id=pad,
-            eos_token_id=int(tokenizer.eos_token_id),
+            eos_token_id=end,
             use_cache=True,
-            repetition_penalty=1.0,  # some models' own settings penalise repeats, and an answer repeats the question
+            stopping_criteria=[ends],
             **(sampling if student.temperature > 0 else {"do_sample": False}),
         )
-    return [_until_end(row, int(tokenizer.eos_token_id)) for row in output[:, width:].tolist()]
-
-
-def _until_end(ids: list[int], end: int) -> list[int]:
-    return ids[: ids.index(end) + 1] if end in ids else ids
+    return [row[: ends.lengths.get(place)] for place, row in enumerate(output[:, width:].tolist())]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
+from twt_core.errors import InputError
 from twt_core.models import model_identity
 from twt_core.progress import Progress
 from twt_core.prompts import Message
@@ -15,7 +17,9 @@ from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target
 
 #: Settings that change what a trained student writes and not what it learned.
-GENERATION = frozenset({"max_new_tokens", "temperature", "top_p", "generation_batch_size"})
+GENERATION = frozenset(
+    {"max_new_tokens", "temperature", "top_p", "generation_batch_size", "generator", "stop_at_answer"}
+)
 _BOTH = frozenset({"model", "device", "precision"})
 
 
@@ -34,6 +38,20 @@ class Student:
         self._cache = cache
         self._seed = seed
         self._progress = progress
+
+    def check(self) -> None:
+        """Find, before anything is paid for, a package that the settings ask for and that is not installed.
+
+        Raises:
+            InputError: which, and how to install it.
+        """
+        wanted = [("trainer", self.config.trainer), ("generator", self.config.generator)]
+        wanted += [("report_to", tracker) for tracker in self.config.report_to]
+        for option, package in wanted:
+            if find_spec(package) is None:
+                raise InputError(
+                    f"student.{option}: {package} is not installed. It is an extra: pip install twt-distill[{package}]"
+                )
 
     @cached_property
     def base(self) -> Path | str:
@@ -65,9 +83,25 @@ class Student:
         self, adapter: Path | None, targets: Sequence[Target], stage: Stage, out: Path, checkpoints: Path
     ) -> None:
         """See `twt_core.student.training.train_stage`."""
-        from twt_core.student.training import train_stage
+        from twt_core.student.training import Training, train_stage
 
-        train_stage(self.base, adapter, targets, stage, self.config, self._seed, out, self._progress)
+        job = Training(
+            base=self.base,
+            adapter=adapter,
+            targets=list(targets),
+            stage=stage,
+            student=self.config,
+            seed=self._seed,
+            out=out,
+            work=checkpoints,
+            identity=self.trained_by,
+        )
+        if self.config.processes == 1:
+            train_stage(job, self._progress)
+            return
+        from twt_core.student.launching import train_on_several
+
+        train_on_several(job, self._progress)
 
     def answer(
         self,

@@ -1,94 +1,114 @@
-"""One stage of LoRA training on transformers' Trainer: one adapter, carried on from stage to stage.
-
-TRL's trainer scores every position on a CPU; here rows are padded on the left, so that all targets end at the right
-edge and the model's `logits_to_keep` scores only those, for any architecture.
-"""
+"""One stage of training: one student, carried on from stage to stage, with a new optimizer and schedule each time."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from twt_core.errors import InputError, TwtError
-from twt_core.progress import Progress, Task
+from twt_core.progress import Progress
 from twt_core.records import Stage
+from twt_core.run import MANIFEST
+from twt_core.settings import Json, file_digest
+from twt_core.student import checkpoints
+from twt_core.student.batches import Collator, Order, filler, weighted
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Encoded, Target, encode_target
+from twt_core.student.followers import followers
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
+from twt_core.student.trainers import our_trainer, trl_trainer, writing
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedTokenizerBase
 
-IGNORED = -100
+#: The loss of each step, in the stage's folder.
+LOSSES = "losses.jsonl"
 
 
-def train_stage(  # what a stage is: its start, its data, its settings, its place
-    base: Path | str,
-    adapter: Path | None,
-    targets: Sequence[Target],
-    stage: Stage,
-    student: StudentConfig,
-    seed: int,
-    out: Path,
-    progress: Progress,
-) -> None:
-    """Train an adapter on `targets` and save it to `out`, with new optimizer and schedule (section 3.2).
+class Training(BaseModel):
+    """What a stage of training is: its start, its texts, its settings, its places.
 
-    Args:
+    Attributes:
         base: the untouched model.
-        adapter: the last stage's adapter to go on from; None starts a new one.
+        adapter: the last stage's student to go on from; None starts a new one.
         targets: prompts with the texts to learn.
-        stage: overrides of epochs and learning rate.
+        stage: name, and overrides of epochs and learning rate.
         student: LoRA and training settings.
-        seed: of the adapter's start and the order of rows.
-        out: folder to save to.
-        progress: told of every step.
+        seed: of the adapter's start and the order of texts.
+        out: folder to save the student to.
+        work: folder for checkpoints.
+        identity: the settings that it depends on, so that a checkpoint of others is told apart.
+    """
+
+    base: Path | str
+    adapter: Path | None = None
+    targets: list[Target]
+    stage: Stage
+    student: StudentConfig
+    seed: int
+    out: Path
+    work: Path
+    identity: Json = None
+
+
+def train_stage(job: Training, progress: Progress) -> None:
+    """Train a student on a stage's texts and save it, going on from the newest sound checkpoint (section 3.2).
+
+    On a CPU the result is the same, byte for byte, whether and wherever it was interrupted.
 
     Raises:
-        InputError: no row fits `max_length`, or a LoRA target matches no module.
-        TwtError: the loss is not a number.
+        InputError: no text fits `max_length`, or a LoRA target matches no module.
+        TwtError: the loss is not a number, the memory is too small, or the disk is full.
     """
-    import torch
-    from transformers import PrinterCallback, Trainer, set_seed
+    from transformers import PrinterCallback, set_seed
 
-    class StageTrainer(Trainer):
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False,
-            num_items_in_batch: Any = None,  # the Trainer gives it; the loss is a mean over the batch
-        ) -> Any:  # fmt: skip
-            labels = inputs.pop("labels")
-            outputs = model(**inputs, logits_to_keep=labels.shape[1])
-            # The logits at position t predict the label at t + 1, and both end at the right edge.
-            loss = torch.nn.functional.cross_entropy(
-                outputs.logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED
-            )
-            return (loss, outputs) if return_outputs else loss
-
-    set_seed(seed)
-    tokenizer = load_tokenizer(base)
-    rows = _fitting([(t.name, encode_target(tokenizer, t)) for t in targets], student.max_length, progress)
-    device = device_of(student)
-    model = _with_adapter(load_model(base, torch.float32, device), adapter, student)
-    arguments = _arguments(student, stage, seed, out, bf16=half_precision(student) == torch.bfloat16)
-    steps = math.ceil(len(rows) / student.batch_size) * math.ceil(arguments.num_train_epochs)
-    with progress.task("training", {stage.name: steps}) as task:
-        trainer = StageTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=rows,
-            data_collator=Collator(int(tokenizer.pad_token_id), student.loss_on),
-            callbacks=[_follow(task, stage.name)],
-        )
+    set_seed(job.seed)
+    tokenizer = load_tokenizer(job.base)
+    texts = _fitting([(t, encode_target(tokenizer, t)) for t in job.targets], job.student.max_length, progress)
+    order, rows = _ordered(weighted(texts, job.student.loss_on), job, int(tokenizer.eos_token_id))
+    with progress.task("training", {job.stage.name: _steps(job, len(texts))}) as task:
+        trainer = _trainer(job, rows, tokenizer)
+        trainer.order, trainer.inputs = order, _inputs(job, texts)
         trainer.remove_callback(PrinterCallback)
-        result = trainer.train()
-    if not math.isfinite(result.training_loss):
-        raise TwtError(f"stage {stage.name}: the loss became {result.training_loss}. Lower student.learning_rate")
-    model.save_pretrained(out)
-    _make_repeatable(out, student.model)
+        for follower in followers(task, job.stage.name, order, job.student.checkpoint_seconds):
+            trainer.add_callback(follower)
+        found = checkpoints.newest(job.work, trainer.inputs, progress.say)
+        if found is not None:
+            progress.say(f"stage {job.stage.name}: goes on from {found.name}")
+        _train(trainer, found, job.student)
+    if trainer.is_world_process_zero():
+        _save(trainer, job)
+
+
+def _train(trainer: Any, checkpoint: Path | None, student: StudentConfig) -> None:
+    import torch
+
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError as error:
+        size = student.micro_batch_size or student.batch_size // student.processes
+        raise TwtError(
+            f"the device has too little memory to train on {size} texts at once. Lower student.micro_batch_size, "
+            "or set student.gradient_checkpointing: true"
+        ) from error
+
+
+def _save(trainer: Any, job: Training) -> None:
+    losses = [row for row in trainer.state.log_history if "loss" in row]
+    lines = [json.dumps({name: row[name] for name in ("step", "loss", "learning_rate")}) for row in losses]
+    with writing(job.out):
+        trainer.model.save_pretrained(job.out)
+        (job.out / LOSSES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if job.student.tuning == "lora":
+            _make_repeatable(job.out, job.student.model)
 
 
 def _make_repeatable(adapter: Path, base: str) -> None:
@@ -103,29 +123,73 @@ def _make_repeatable(adapter: Path, base: str) -> None:
     (adapter / "README.md").unlink(missing_ok=True)
 
 
-def _fitting(rows: list[tuple[str, Encoded]], max_length: int, progress: Progress) -> list[Encoded]:
-    """The rows of at most `max_length` tokens. A longer one is left out whole: cut, it would teach a wrong end."""
-    long = [name for name, row in rows if len(row["input_ids"]) > max_length]
-    if len(long) == len(rows):
-        raise InputError(f"student.max_length: none of the {len(rows)} training texts fits {max_length} tokens")
+def _fitting(texts: list[tuple[Target, Encoded]], max_length: int, progress: Progress) -> list[tuple[Target, Encoded]]:
+    """The texts of at most `max_length` tokens. A longer one is left out whole: cut, it would teach a wrong end."""
+    long = [target.name for target, row in texts if len(row["input_ids"]) > max_length]
+    if len(long) == len(texts):
+        raise InputError(f"student.max_length: none of the {len(texts)} training texts fits {max_length} tokens")
     if long:
         progress.say(f"left out {len(long)} training texts over max_length={max_length} tokens: {', '.join(long[:5])}")
-    return [row for _, row in rows if len(row["input_ids"]) <= max_length]
+    return [(target, row) for target, row in texts if len(row["input_ids"]) <= max_length]
 
 
-def _with_adapter(model: PreTrainedModel, adapter: Path | None, student: StudentConfig) -> Any:
+def _ordered(rows: list[Encoded], job: Training, end: int) -> tuple[Order, list[Encoded]]:
+    """The order of an epoch, and the texts with as many fillers as several processes need for a whole last step."""
+    missing = -len(rows) % job.student.batch_size if job.student.processes > 1 else 0
+    lengths = [len(row["input_ids"]) for row in rows]
+    fillers = range(len(rows), len(rows) + missing)
+    return Order(lengths, job.student.batch_size, job.seed, fillers), rows + [filler(end)] * missing
+
+
+def _steps(job: Training, texts: int) -> int:
+    return math.ceil(math.ceil(texts / job.student.batch_size) * (job.stage.epochs or job.student.epochs))
+
+
+def _inputs(job: Training, texts: Sequence[tuple[Target, Encoded]]) -> dict[str, Json]:
+    """All that the training depends on, by the names that people know it by."""
+    rows = json.dumps([row for _, row in texts]).encode()
+    files = sorted(p for p in job.adapter.iterdir() if p.is_file() and p.name != MANIFEST) if job.adapter else []
+    start = {path.name: file_digest(path) for path in files}
+    return {
+        "student": job.identity,
+        "seed": job.seed,
+        "stage": job.stage.model_dump(mode="json"),
+        "training texts": hashlib.sha256(rows).hexdigest()[:16],
+        "student of the stage before": hashlib.sha256(json.dumps(start).encode()).hexdigest()[:16],
+        **{name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
+    }
+
+
+def _trainer(job: Training, rows: list[Encoded], tokenizer: PreTrainedTokenizerBase) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    student, settings = job.student, _arguments(job)
+    arguments = TrainingArguments(**settings)
+    device = str(arguments.device) if student.processes > 1 else device_of(student)  # each process has its own
+    model = _with_adapter(load_model(_start(job), torch.float32, device), job)
+    if student.gradient_checkpointing:
+        model.enable_input_require_grads()  # else nothing before the adapter asks for gradients
+    if student.trainer == "trl":
+        return trl_trainer(model, settings, rows, tokenizer, student.loss_on)
+    return our_trainer(model, arguments, rows, Collator(int(tokenizer.pad_token_id), student.loss_on))
+
+
+def _start(job: Training) -> Path | str:
+    return job.adapter if job.adapter is not None and job.student.tuning == "full" else job.base
+
+
+def _with_adapter(model: Any, job: Training) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    if adapter is not None:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
-    targets = student.lora.target_modules
-    modules = targets if isinstance(targets, str) else list(targets)
+    lora = job.student.lora
+    if job.student.tuning == "full":
+        return model
+    if job.adapter is not None:
+        return PeftModel.from_pretrained(model, job.adapter, is_trainable=True)
+    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     config = LoraConfig(
-        r=student.lora.r,
-        lora_alpha=student.lora.alpha,
-        lora_dropout=student.lora.dropout,
-        target_modules=modules,
-        task_type="CAUSAL_LM",
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type="CAUSAL_LM"
     )
     try:
         return get_peft_model(model, config)
@@ -136,72 +200,39 @@ def _with_adapter(model: PreTrainedModel, adapter: Path | None, student: Student
         ) from error
 
 
-def _arguments(student: StudentConfig, stage: Stage, seed: int, out: Path, *, bf16: bool) -> Any:
-    from transformers import TrainingArguments
+def _arguments(job: Training) -> dict[str, Any]:  # what TrainingArguments takes
+    import torch
 
-    return TrainingArguments(
-        output_dir=str(out),
-        per_device_train_batch_size=student.batch_size,
-        num_train_epochs=stage.epochs or student.epochs,
-        learning_rate=stage.learning_rate or student.learning_rate,
-        seed=seed,
-        data_seed=seed,
-        bf16=bf16,
-        use_cpu=device_of(student) == "cpu",
-        train_sampling_strategy="group_by_length",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        save_strategy="no",
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # else a loss that became NaN is averaged away and never seen
-        disable_tqdm=True,
-        report_to="none",
-        log_level="error",
-    )
-
-
-def _follow(task: Task, part: str) -> Any:
-    from transformers import TrainerCallback
-
-    class Follow(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-            if logs and "loss" in logs:
-                task.advance(part, note=f"loss {float(logs['loss']):.3f}")
-
-    return Follow()
+    student, stage = job.student, job.stage
+    _place_trackers(job.out.parent / "trackers", stage.name)
+    at_once = student.micro_batch_size or student.batch_size // student.processes
+    return {
+        "output_dir": str(job.work),
+        "run_name": stage.name,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": student.batch_size // (at_once * student.processes),
+        "gradient_checkpointing": student.gradient_checkpointing,
+        "num_train_epochs": stage.epochs or student.epochs,
+        "learning_rate": stage.learning_rate or student.learning_rate,
+        "seed": job.seed,
+        "data_seed": job.seed,
+        "bf16": half_precision(student) == torch.bfloat16,
+        "use_cpu": device_of(student) == "cpu",
+        "ddp_backend": "gloo" if student.processes > 1 and device_of(student) == "cpu" else None,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+        "save_strategy": "no",  # the clock decides, and `trainers` seals
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # else a loss that became NaN is averaged away and never seen
+        "disable_tqdm": True,
+        "report_to": list(student.report_to) or "none",
+        "log_level": "error",
+        "ddp_find_unused_parameters": False,
+    }
 
 
-class Collator:
-    """Pads rows on the left; labels hold the last positions only, as many as the longest target needs.
-
-    Args:
-        pad: id to pad with; masked out.
-        loss_on: ``completion`` learns the completion and its end; ``sequence`` the prompt too, as eq. 4 is written.
-    """
-
-    def __init__(self, pad: int, loss_on: Literal["completion", "sequence"]) -> None:
-        self._pad, self._loss_on = pad, loss_on
-
-    def __call__(self, rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-        """``input_ids``, ``attention_mask``, ``position_ids``: (rows, width); ``labels``: (rows, kept), kept <= width.
-
-        The first label column is never learned: it only lines the labels up with the logits that predict the next.
-        """
-        import torch
-
-        width = max(len(row["input_ids"]) for row in rows)
-        ids = torch.tensor([[self._pad] * (width - len(row["input_ids"])) + row["input_ids"] for row in rows])
-        mask = torch.tensor([[0] * (width - len(row["input_ids"])) + [1] * len(row["input_ids"]) for row in rows])
-        learned = [
-            len(row["input_ids"]) - (row["prompt_length"] if self._loss_on == "completion" else 1) for row in rows
-        ]
-        kept = max(learned) + 1
-        labels = torch.full((len(rows), kept), IGNORED)
-        for index, count in enumerate(learned):
-            labels[index, kept - count :] = ids[index, width - count :]
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
-            "labels": labels,
-        }
+def _place_trackers(folder: Path, stage: str) -> None:
+    # Where the user has not said where: in the run's folder, and not where the process happens to be.
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard" / stage)
+    os.environ.setdefault("MLFLOW_TRACKING_URI", (folder / "mlruns").resolve().as_uri())
+    os.environ.setdefault("WANDB_DIR", str(folder))
