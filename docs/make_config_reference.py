@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from twt_core.config import RunConfig
-from twt_core.data_file import DataFile
+from twt_core.data_file import Column, Columns, DataFile
 from twt_core.listing import Listed, Option, components, options_of
 from twt_core.student.config import LoraConfig, StudentConfig
 
@@ -31,6 +31,8 @@ PARTS = {
     "DataFile": "a file, below",
     "StudentConfig": "student, below",
     "LoraConfig": "lora, below",
+    "Columns": "columns, below",
+    "Column": "column, below",
     "list of Factor": "list of {weight, scorer}",
     "text to JsonValue": "text to any value",
 }
@@ -51,6 +53,8 @@ def reference() -> str:
     parts = [INTRODUCTION, "## A run\n", table(options_of(RunConfig))]
     for title, model in (
         ("`queries`, `test_queries`, `dev_queries`", DataFile),
+        ("`columns`", Columns),
+        ("A column", Column),
         ("`student`", StudentConfig),
         ("`student.lora`", LoraConfig),
     ):

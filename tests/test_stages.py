@@ -92,6 +92,15 @@ def test_a_student_taught_by_prefix_is_asked_by_prefix(run):
     assert looking.answer(folder, "What is 3 plus 4?", "both").stage == "both"
 
 
+def test_every_weight_may_be_trained(run):
+    summary, folder = run(
+        Stage(name="full", rationale="full"), Stage(name="none", rationale="none"), **{"student.tuning": "full"}
+    )
+    assert [score.name for score in summary.stages] == ["untouched", "full", "none"]
+    assert len(list(folder.glob("*-student/model.safetensors"))) == 2
+    assert looking.answer(folder, "What is 3 plus 4?", "none").stage == "none"
+
+
 def test_a_compressor_of_its_own(run):
     own = {"use": "fixed_length", "ratio": 0.3}
     short = Stage(name="short", rationale="compressed", compressor=own, student_answers=False)

@@ -6,9 +6,8 @@ import json
 import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -171,34 +170,41 @@ def answer(
         typer.echo(found.text)
 
 
-class What(StrEnum):
-    """What an export holds."""
-
-    merged = "merged"
-    adapter = "adapter"
-    dataset = "dataset"
-
-
-@app.command(epilog=_examples("twt export runs/my-run --merged model/", "twt export runs/my-run --dataset data/"))
-def export(
+@app.command(
+    epilog=_examples(
+        "twt export runs/my-run --merged model/",
+        "twt export runs/my-run --ollama model/",
+        "twt export runs/my-run --dataset data/ --format sharegpt",
+        "twt export runs/my-run --adapter adapter/ --push me/my-student",
+    )
+)
+def export(  # noqa: PLR0913, PLR0917  # an argument is an option
     folder: RunFolder,
     merged: Annotated[Path | None, typer.Option(metavar="DIR", help="Whole model, adapter merged in.")] = None,
     adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA adapter alone, for peft.")] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Each stage's training texts, as chat JSONL.")
-    ] = None,
+    ollama: Annotated[Path | None, typer.Option(metavar="DIR", help="Whole model with an Ollama Modelfile.")] = None,
+    dataset: Annotated[Path | None, typer.Option(metavar="DIR", help="Each stage's training texts.")] = None,
+    form: Annotated[
+        Literal["chatml", "alpaca", "sharegpt", "datasets"],
+        typer.Option("--format", help="How the data set is laid out: JSON lines, or (datasets) Parquet."),
+    ] = "chatml",
     stage: Annotated[str | None, typer.Option(help="This stage's student, not the recommended one.")] = None,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face hub, too; private.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: for everybody to see.")] = False,
 ) -> None:
     """Take the student, its adapter, or what it was taught out of a run."""
     from twt_core import exporting
 
-    wanted = [(What.merged, merged), (What.adapter, adapter), (What.dataset, dataset)]
-    if not any(target for _, target in wanted):
-        raise InputError("say what to export: --merged DIR, --adapter DIR or --dataset DIR")
-    for what, target in wanted:
-        if target is not None:
-            written = exporting.export(folder, what.value, target, stage)
-            typer.echo(f"{target}: {written}")
+    targets: dict[exporting.What, Path | None]
+    targets = {"merged": merged, "adapter": adapter, "ollama": ollama, "dataset": dataset}
+    wanted = {what: target for what, target in targets.items() if target is not None}
+    if public and push is None:
+        raise InputError("--public goes with --push OWNER/NAME")
+    place = exporting.Push(push, public) if push is not None else None
+    for line in exporting.export_all(folder, wanted, stage, form, place):
+        typer.echo(line)
 
 
 @app.callback(invoke_without_command=True)
@@ -217,6 +223,7 @@ def main() -> NoReturn:
     # A thread that waits actively starves the others on a busy machine; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what the work is
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -345,7 +345,7 @@ class TaskEvaluator(Component):
         """What a teacher's or student's text says. Never raises, whatever the text."""
 
     def answered(self, text: str) -> bool:
-        """Whether a student's text is complete: nothing that it may still write changes what `read` finds.
+        """Whether a student's text has its whole answer, so that the student need not write on.
 
         It is asked at the end of each line, and the student is stopped where it says so. Never, by default: the
         student then stops by itself, or at its longest text.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -22,6 +21,7 @@ from twt_core.components import (
     Teacher,
     teachers_in,
 )
+from twt_core.config_bases import extendable
 from twt_core.config_errors import describe
 from twt_core.config_source import ConfigSource
 from twt_core.data_file import DataFile
@@ -29,7 +29,6 @@ from twt_core.errors import InputError
 from twt_core.schema import schema_of
 from twt_core.settings import Json, Settings
 from twt_core.student.config import StudentConfig
-from twt_core.yaml_reader import KeyPath, show_path
 
 #: The paper's components, used where the config names none.
 DEFAULT_COMPONENTS: dict[str, str] = {
@@ -41,7 +40,6 @@ DEFAULT_COMPONENTS: dict[str, str] = {
 }
 
 _LONGEST_NAME = 100
-_LONGEST_SHOWN = 80
 
 
 def _component(kind: str, description: str) -> Any:  # what pydantic's own Field is declared to give
@@ -144,40 +142,9 @@ def config_schema() -> dict[str, Json]:
     Raises:
         InputError: an installed plugin breaks the contract.
     """
-    return schema_of(RunConfig)
+    return extendable(schema_of(RunConfig))
 
 
 def template_config() -> str:
     """A commented config to start from, which loads once the files that it names are there."""
     return files("twt_core").joinpath("config_template.yaml").read_text(encoding="utf-8")
-
-
-def config_difference(old: Json, new: Json) -> list[str]:
-    """What differs between two configs, as lines `teachers[0].temperature: 0.7 → 0.9`."""
-    return _difference(old, new, ())
-
-
-def _difference(old: Json, new: Json, path: KeyPath) -> list[str]:
-    if (isinstance(old, dict) and isinstance(new, dict)) or (isinstance(old, list) and isinstance(new, list)):
-        olds, news = _entries(old), _entries(new)
-        lines: list[str] = []
-        for key in {**olds, **news}:
-            inside = (*path, key)
-            if key in olds and key in news:
-                lines += _difference(olds[key], news[key], inside)
-            else:
-                before, after = (_shown(side[key]) if key in side else "(not there)" for side in (olds, news))
-                lines.append(f"{show_path(inside)}: {before} → {after}")
-        return lines
-    return [] if old == new else [f"{show_path(path) or 'the config'}: {_shown(old)} → {_shown(new)}"]
-
-
-def _entries(value: list[Json] | dict[str, Json]) -> dict[str | int, Json]:
-    found: dict[str | int, Json] = {}
-    found.update(enumerate(value) if isinstance(value, list) else value)
-    return found
-
-
-def _shown(value: Json) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"

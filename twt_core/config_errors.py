@@ -142,5 +142,6 @@ def _no_mapping(path: KeyPath, source: ConfigSource) -> str:
     if model is not None and issubclass(model, Component):
         names = ", ".join(sorted(plugins.registry().components[model.kind]))
         return f"must be a mapping, {{use: NAME, ...}}. There are: {names}."
-    required = [name for name, option in model.model_fields.items() if option.is_required()] if model else []
-    return f"must be a mapping, {{{required[0] if required else 'KEY'}: ...}}"
+    options = model.model_fields if model else {}
+    first = next((name for name, option in options.items() if option.is_required()), next(iter(options), "KEY"))
+    return f"must be a mapping, {{{first}: ...}}"

@@ -5,40 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from twt_core import credentials, plugins
 from twt_core.components import Component
+from twt_core.config_bases import Place, merged, read_files
 from twt_core.errors import InputError
 from twt_core.settings import Json, Settings
 from twt_core.suggest import did_you_mean
-from twt_core.yaml_reader import KeyPath, Position, read_yaml, read_yaml_text, show_path
+from twt_core.yaml_reader import KeyPath, Position, read_yaml_text, show_path
 
 
 @dataclass
 class ConfigSource:
-    """The values of a config, each with the place it comes from: a line of the file, or a `--set`."""
+    """The values of a config, each with the place it comes from: a line of a file, or a `--set`."""
 
     path: Path
     model: type[Settings]
     value: dict[str, Json]
-    positions: dict[KeyPath, Position]
+    places: dict[KeyPath, Place]
     overridden: dict[KeyPath, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, model: type[Settings]) -> ConfigSource:
-        """The values of a file that is to become a `model`.
+        """The values of a file that is to become a `model`, with those of the files that it extends.
 
         Raises:
-            InputError: the file cannot be read, or has a key or password in it.
+            InputError: a file cannot be read, or has a key or password in it.
         """
-        document = read_yaml(path)
-        assert isinstance(document.value, dict)  # read_yaml gives nothing else
-        source = cls(path, model, document.value, document.positions)
-        source._refuse_secrets(document.value, ())
-        return source
+        files = read_files(path)
+        for written in files:
+            cls(path, model, *written)._refuse_secrets(written.value, ())
+        return cls(path, model, *reduce(merged, files))
 
     def position(self, path: KeyPath) -> tuple[Position | None, str]:
         """Where a value, or else what it is missing in, was written: in the file, or (None, the `--set`)."""
@@ -46,8 +47,8 @@ class ConfigSource:
             nearest = path[:length]
             if override := self.overridden.get(nearest):
                 return None, override
-            if found := self.positions.get(nearest):
-                return found, f"{self.path}:{found.line}:{found.column}"
+            if found := self.places.get(nearest):
+                return found.position, str(found)
         return Position(1, 1), str(self.path)
 
     def override(self, overrides: Sequence[str], defaults: Mapping[str, Json]) -> None:
@@ -65,7 +66,7 @@ class ConfigSource:
             if path[0] not in self.value and path[0] in defaults and len(path) > 1:
                 self.value[str(path[0])] = defaults[str(path[0])]
             self._set(path, value, shown)
-            self.positions = {k: v for k, v in self.positions.items() if k[: len(path)] != path}
+            self.places = {k: v for k, v in self.places.items() if k[: len(path)] != path}
             self.overridden = {k: v for k, v in self.overridden.items() if k[: len(path)] != path} | {path: shown}
             self._refuse_secrets(self.value, ())
 

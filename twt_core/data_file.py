@@ -1,14 +1,17 @@
-"""Where a run's queries come from."""
+"""Where a run's queries come from: a file, or a data set on the Hugging Face hub."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from twt_core.input_files import problem_with_file
-from twt_core.settings import ConfigPath, Settings
+from twt_core.settings import ConfigPath, Json, Settings
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def _readable_file(path: Path) -> Path:
@@ -17,9 +20,144 @@ def _readable_file(path: Path) -> Path:
     return path
 
 
-class DataFile(Settings):
-    """A file of queries, one JSON object a line."""
+def _or_text(schema: dict[str, Any]) -> None:
+    mapping = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string", "minLength": 1}, mapping]
 
-    path: Annotated[ConfigPath, AfterValidator(_readable_file)] = Field(
-        description="JSON lines, plain or gzipped, relative to the config file: id, query, and what the task needs."
+
+class Column(Settings):
+    """Where a part of a query is in the rows of a data set. A text alone is the column."""
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
+
+    column: str = Field(min_length=1, description="The column's name; dots lead inside it, as in choices.text.")
+    pattern: str | None = Field(
+        default=None,
+        description="Regular expression with one group, the part of the text to take; of several matches the last. "
+        "Where nothing matches, the row is unusable.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if groups != 1:
+            raise ValueError(f"has {groups} groups: write one ( ) around the part to take, and (?: ) for others")
+        return pattern
+
+
+class Columns(Settings):
+    """Which columns of a data set make a query."""
+
+    id: Column | None = Field(default=None, description="Names the row; without, its split and number do.")
+    query: Column = Field(description="The question.")
+    answer: Column | None = Field(default=None, description="Its answer.")
+    choices: Column | None = Field(default=None, description="What may be answered, as a list of texts.")
+    tests: Column | None = Field(default=None, description="Python tests, as a list of texts.")
+
+
+class DataFile(Settings):
+    """Queries: a file, or a split of a data set on the Hugging Face hub. All options but `path` are a data set's.
+
+    Of the split's rows, shuffled if asked for, those from `skip` on are taken, at most `limit`; then those are left out
+    that `leave_out` names.
+    """
+
+    #: What bounds and counts the rows says nothing of what is in them.
+    not_identity = frozenset({"rows", "max_bytes"})
+
+    path: Annotated[ConfigPath, AfterValidator(_readable_file)] | None = Field(
+        default=None,
+        description="JSON lines, plain or gzipped, relative to the config file: id, query, and what the task needs.",
+    )
+    dataset: str | None = Field(
+        default=None, description="A data set's hub id, owner/name; or a folder beside the config, ./NAME."
+    )
+    config: str | None = Field(default=None, description="The data set's configuration, if it has several.")
+    split: str = Field(default="train", min_length=1, description="The split to read.")
+    revision: str | None = Field(
+        default=None, description="A commit, tag or branch of the data set; its newest if null."
+    )
+    columns: Columns | None = Field(
+        default=None, description="Which columns hold the id, query, answer, choices and tests. Required with dataset."
+    )
+    shuffle: int | None = Field(
+        default=None, ge=0, description="Seed of a shuffle of the rows; null keeps their order."
+    )
+    skip: int = Field(default=0, ge=0, description="Rows to pass over at the beginning.")
+    limit: int | None = Field(default=None, ge=1, description="Most rows to take; null takes all.")
+    leave_out: tuple[Literal["unusable", "repeated", "held_out"], ...] = Field(
+        default=(),
+        description="Rows to leave out and count, where they would end the run: unusable ones, those that ask the same "
+        "as one before (which end nothing), and those that ask the same as a test or dev query.",
+    )
+    rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many rows the split has: checked, and what a plan counts before a download.",
+    )
+    max_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most bytes of a row's question, choices and tests; more is unusable. Before a download a plan's "
+        "prices are for rows of this size.",
+    )
+
+    @field_validator("dataset")
+    @classmethod
+    def _folder_beside_config(cls, dataset: str | None, info: ValidationInfo) -> str | None:
+        if dataset is None or _HUB_ID.fullmatch(dataset):
+            return dataset
+        folder = (Path((info.context or {}).get("folder", ".")) / Path(dataset).expanduser()).resolve()
+        if not dataset.startswith((".", "/", "~")):
+            raise ValueError("must be a hub id, owner/name, or a folder, ./NAME")
+        if not folder.is_dir():
+            raise ValueError(f"no such folder: {folder}")
+        return str(folder)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.dataset is None):
+            raise ValueError("give one of the two: path, a file; or dataset, on the hub")
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if self.path is not None and (others := sorted(given - {"path"})):
+            raise ValueError(f"{', '.join(others)}: for a dataset, not for a path")
+        if self.dataset is not None and self.columns is None:
+            raise ValueError("columns is missing: name the column of the question, as in columns: {query: question}")
+        return self
+
+    def identity(self) -> dict[str, Json]:
+        """The file by its bytes, or what says which rows of a data set are taken."""
+        found = super().identity()
+        return {"path": found["path"]} if self.path is not None else {k: v for k, v in found.items() if k != "path"}
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a data set that is not on the hub."""
+        return Path(self.dataset) if self.dataset is not None and Path(self.dataset).is_absolute() else None
+
+    @property
+    def place(self) -> str:
+        """What errors call it: the file, or dataset/config/split."""
+        if self.path is not None:
+            return str(self.path)
+        return "/".join(part for part in (self.dataset, self.config, self.split) if part)
+
+    @property
+    def declared(self) -> int | None:
+        """How many rows it has, at most, as far as the config says."""
+        if self.rows is None:
+            return self.limit
+        left = max(0, self.rows - self.skip)
+        return left if self.limit is None else min(left, self.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from twt_core.accounting import ACCOUNTING, AnnotationCounts
 from twt_core.distillation import asked_with
@@ -71,7 +71,12 @@ def summary(run: Path) -> Summary:
     file = _folder(run) / SUMMARY
     if not file.is_file():
         raise InputError(f"{run}: its run is not finished. Go on with it by the `twt run` that began it")
-    return Summary.model_validate_json(file.read_text(encoding="utf-8"))
+    try:
+        return Summary.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError:
+        raise InputError(
+            f"{file}: written by another version of TwT. Run `twt run` again: what is on disk is not made again"
+        ) from None
 
 
 def status(run: Path) -> Status:

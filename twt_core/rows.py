@@ -1,4 +1,4 @@
-"""Queries from a file, every row checked before anything is paid for."""
+"""Queries from rows, every row checked before anything is paid for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import ast
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 from twt_core.components import TaskEvaluator
 from twt_core.errors import InputError
@@ -26,7 +27,16 @@ _CONTROL_TOKEN = re.compile(
     r"<\|[A-Za-z][A-Za-z0-9_]*\|>|<\uff5c[^\uff5c>\n]+\uff5c>|</?s>|<bos>|<eos>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
 )
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MARK = re.compile(r"answer|####|\\boxed", re.IGNORECASE)
 _ID_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class BadRow(NamedTuple):
+    """What is wrong with a row: its number, and the column (from 1) in its JSON."""
+
+    number: int
+    column: int
+    problem: str
 
 
 def read_queries(path: Path, task: TaskEvaluator) -> list[Query]:
@@ -35,21 +45,44 @@ def read_queries(path: Path, task: TaskEvaluator) -> list[Query]:
     Raises:
         InputError: what is wrong with the file, or up to twenty rows with their line and column and what is wrong.
     """
+    queries, bad = check_rows(lines(path), task.check, "line")
+    refuse([f"{path}:{row.number}:{row.column} {row.problem}" for row in bad])
+    return queries
+
+
+def check_rows(
+    rows: Iterable[tuple[int, bytes]], check: Callable[[Query], None], unit: str
+) -> tuple[list[Query], list[BadRow]]:
+    """The queries that rows of JSON hold, in order, and the rows that cannot be used.
+
+    Args:
+        rows: each with its number.
+        check: raises ValueError for a query that the task cannot use.
+        unit: what a row is called.
+    """
     queries: list[Query] = []
-    problems: list[str] = []
+    bad: list[BadRow] = []
     first: dict[str, int] = {}
-    for number, line in lines(path):
+    for number, line in rows:
         try:
-            query = _query(line, task)
+            query = _query(line, check)
             if (other := first.setdefault(query.id, number)) != number:
-                raise LineProblem(f"id {query.id!r} is already on line {other}", column_of_key(line, "id"))
+                raise LineProblem(f"id {query.id!r} is already on {unit} {other}", column_of_key(line, "id"))
             queries.append(query)
         except LineProblem as error:
-            problems.append(f"{path}:{number}:{error.column} {error}")
+            bad.append(BadRow(number, error.column, str(error)))
+    return queries, bad
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """End the work if there are problems.
+
+    Raises:
+        InputError: the first of them.
+    """
     if problems:
         more = [f"and {len(problems) - _MOST_SHOWN} more"] if len(problems) > _MOST_SHOWN else []
-        raise InputError("\n".join(problems[:_MOST_SHOWN] + more))
-    return queries
+        raise InputError("\n".join([*problems[:_MOST_SHOWN], *more]))
 
 
 def shared_queries(first: Sequence[Query], second: Sequence[Query]) -> list[tuple[Query, Query]]:
@@ -58,7 +91,15 @@ def shared_queries(first: Sequence[Query], second: Sequence[Query]) -> list[tupl
     return [(known[key], query) for query in second if (key := _normal(query)) in known]
 
 
-def refuse_shared(training: Sequence[Query], test: Sequence[Query], test_path: Path) -> None:
+def without_repeats(queries: Sequence[Query]) -> list[Query]:
+    """The first of the queries that ask the same, in the sense of `shared_queries`, and all others."""
+    first: dict[tuple[str, ...], Query] = {}
+    for query in queries:
+        first.setdefault(_normal(query), query)
+    return list(first.values())
+
+
+def refuse_shared(training: Sequence[Query], test: Sequence[Query], test_place: Path | str) -> None:
     """Make sure that nothing is measured on what was trained on.
 
     Raises:
@@ -68,8 +109,8 @@ def refuse_shared(training: Sequence[Query], test: Sequence[Query], test_path: P
         named = ", ".join(f"{theirs.id} (= {ours.id})" for ours, theirs in shared[:5])
         more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
         raise InputError(
-            f"{test_path}: {len(shared)} of its queries are among the training queries: {named}{more}. "
-            "Remove them from one of the two files"
+            f"{test_place}: {len(shared)} of its queries are among the training queries: {named}{more}. "
+            "Remove them from one of the two"
         )
 
 
@@ -78,7 +119,7 @@ def _normal(query: Query) -> tuple[str, ...]:
     return tuple(" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts)
 
 
-def _query(line: bytes, task: TaskEvaluator) -> Query:
+def _query(line: bytes, check: Callable[[Query], None]) -> Query:
     row = parse_line(line)
     _check_columns(row, line)
     values: dict[str, str | tuple[str, ...] | None] = {}
@@ -89,7 +130,7 @@ def _query(line: bytes, task: TaskEvaluator) -> Query:
         column = "query"
         query = Query.model_validate(values)
         _check_leak(query)
-        task.check(query)
+        check(query)
     except ValueError as error:
         raise LineProblem(str(error), column_of_key(line, column)) from None
     return query
@@ -199,7 +240,7 @@ def _check_leak(query: Query) -> None:
     Only where the answer is marked as one and ends its sentence: the answer to "Is it on or off?" stands in the
     question by right, and so does a list of what may be answered ("Answer: yes or no").
     """
-    if query.answer is None:
+    if query.answer is None or not _MARK.search(query.query):  # a pattern for each answer takes long to compile
         return
     answer = re.escape(query.answer.strip()).replace(r"\ ", r"\s+")
     line_end = r"[\"'*)\].!]*[ \t]*$"

@@ -17,8 +17,9 @@ from twt_core.accounting import ACCOUNTING, count_on_disk
 from twt_core.asking import Desk
 from twt_core.calibration import CALIBRATION
 from twt_core.components import Teacher, teachers_in
-from twt_core.config import RunConfig, config_difference, load_config
-from twt_core.data import Data, read_data
+from twt_core.config import RunConfig, load_config
+from twt_core.config_difference import config_difference
+from twt_core.data import DOWNLOADS, Data, read_data
 from twt_core.embedding import Embeddings
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
@@ -73,10 +74,14 @@ class PlanSummary(BaseModel):
     teacher_calls_at_most: int
     worst_case_usd: float | None
     budget_usd: float | None
+    #: What is to be said of the data: sets that are not downloaded, rows that are left out.
+    notes: list[str]
 
 
-def prepare(config_path: Path, overrides: Sequence[str], runs_dir: Path, name: str | None) -> Prepared:
-    """Read and check a config and its data.
+def prepare(
+    config_path: Path, overrides: Sequence[str], runs_dir: Path, name: str | None, *, download: bool = True
+) -> Prepared:
+    """Read and check a config and its data. Without `download`, data sets that are not there are only counted.
 
     Raises:
         InputError: anything wrong with them.
@@ -85,7 +90,8 @@ def prepare(config_path: Path, overrides: Sequence[str], runs_dir: Path, name: s
     find_model(config.student.model)
     if name is not None and (not name or Path(name).name != name or name.startswith(".")):
         raise InputError(f"--name {name}: give a plain folder name")
-    return Prepared(config, read_data(config), runs_dir / (name or config.name))
+    data = read_data(config, runs_dir / DOWNLOADS, download=download)
+    return Prepared(config, data, runs_dir / (name or config.name))
 
 
 def run(
@@ -111,6 +117,8 @@ def run(
     """
     progress = progress or Progress()
     prepared = prepare(config_path, overrides, runs_dir, name)
+    for note in prepared.data.notes:
+        progress.say(note)
     with open_run(prepared.path, progress) as folder, closing(Ledger(runs_dir / LEDGER)) as ledger:
         desk = _desk(prepared, ledger, progress)
         _check_prices(prepared, desk)
@@ -193,7 +201,7 @@ def plan(
         InputError: anything wrong with the config or its data.
     """
     progress = Progress(quiet=True)
-    prepared = prepare(config_path, overrides, runs_dir, name)
+    prepared = prepare(config_path, overrides, runs_dir, name, download=False)
     steps = Plan(prepared.path)
     ledger_file = runs_dir / LEDGER
     with (
@@ -214,11 +222,15 @@ def plan(
         teacher_calls_at_most=sum(row.answers + row.rewrites_at_most + row.grades_at_most for row in calls),
         worst_case_usd=None if None in prices else round(math.fsum(p for p in prices if p is not None), 6),
         budget_usd=prepared.config.budget_usd,
+        notes=prepared.data.notes,
     )
 
 
 def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedCalls]:
-    """Answers are counted exactly; of rewrites, at most one for each query, teacher and compressed stage."""
+    """Answers are counted exactly; of rewrites, at most one for each query, teacher and compressed stage.
+
+    Rows that are not downloaded are counted as the config declares them.
+    """
     config = prepared.config
     done = dict(steps.steps)
     compressed = [stage for stage in config.stage_scheduler.stages() if stage.rationale == "compressed"]
@@ -229,12 +241,12 @@ def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedC
         answers = [] if done["annotations"] else desk.to_ask(own)
         rewrites = own * rounds
         # A rewrite's prompt holds the answer, too: twice the price of the answer's call bounds it.
-        prices = [desk.worst_case_usd(answers), desk.worst_case_usd([*rewrites, *rewrites])]
+        prices = [_price(answers, prepared.data, desk), _price([*rewrites, *rewrites], prepared.data, desk)]
         planned.append(
             PlannedCalls(
                 teacher=teacher.name,
-                answers=len(answers),
-                rewrites_at_most=len(rewrites),
+                answers=len(answers) * prepared.data.stands_for,
+                rewrites_at_most=len(rewrites) * prepared.data.stands_for,
                 grades_at_most=0,
                 worst_case_usd=None if None in prices else math.fsum(p for p in prices if p is not None),
             )
@@ -242,13 +254,23 @@ def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedC
     return [*planned, *([] if done["scored"] else _planned_grades(prepared, desk))]
 
 
+def _price(requests: Sequence[Request], data: Data, desk: Desk) -> float | None:
+    """The most that requests can cost, each as often as its query stands for a row."""
+    price = desk.worst_case_usd(requests)
+    if price is None or (price and not data.bounded):
+        return None
+    return price * data.stands_for
+
+
 def _planned_grades(prepared: Prepared, desk: Desk) -> list[PlannedCalls]:
     """What a scorer may ask its judge: one grade for every answer."""
-    grades = len(prepared.data.queries) * sum(teacher.samples for teacher in prepared.config.teachers)
+    data = prepared.data
+    grades = len(data.queries) * data.stands_for * sum(teacher.samples for teacher in prepared.config.teachers)
     planned = []
     for judge in teachers_in(prepared.config.confidence_scorer):
         prices = [desk.worst_case_usd([request]) for request in _answers(prepared, judge)]
         price = None if None in prices else max(price for price in prices if price is not None)
+        price = None if price and not data.bounded else price
         planned.append(
             PlannedCalls(
                 teacher=judge.name,

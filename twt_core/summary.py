@@ -19,16 +19,28 @@ from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
 from twt_core.records import Annotation, Prediction, Stage, Trace
 from twt_core.run import engine_version
+from twt_core.steps import steps
+from twt_core.style import style_distance
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")
 
 
 class CompressionCounts(BaseModel):
-    """What a compression stage did: mean words of a rationale before and after, and why originals were kept."""
+    """What a compressed stage did to the rationales it was given: means over all, and why originals were kept.
 
+    A step is a sentence, a line, or a line of code. The style distances (`twt_core.style`, from 0 to 1) are those
+    between the rationales before or after and the student's own, over the queries on which the student wrote one; None
+    when it was not asked or wrote none.
+    """
+
+    compressor: str
     rationales: int
     mean_words_before: float
     mean_words_after: float
+    mean_steps_before: float
+    mean_steps_after: float
+    style_distance_before: float | None
+    style_distance_after: float | None
     kept_original: dict[str, int]
 
 
@@ -95,7 +107,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         annotations=count(
             len(annotations), len(data.queries), annotations, judged=True, selected=len(selected)
         ),
-        compression=_compression(outcome.course),
+        compression=_compression(config, data, outcome.course),
         teachers=[
             _teacher(t, spending.get(t.name), annotations, selected, config, data) for t in config.teachers
         ],
@@ -158,23 +170,46 @@ def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> f
     return round(sum(right) / len(right), 4) if right else None
 
 
-def _compression(course: Course) -> dict[str, CompressionCounts]:
-    found: dict[str, CompressionCounts] = {}
-    for name, stage in course.stages.items():
-        if stage.rationale != "compressed":
-            continue
-        before, traces = course.rationales_for(stage).read(), course.traces[name].read()
-        found[name] = CompressionCounts(
-            rationales=len(traces),
-            mean_words_before=_mean_words(before),
-            mean_words_after=_mean_words(traces),
-            kept_original=dict(sorted(Counter(t.kept_original for t in traces if t.kept_original).items())),
-        )
-    return found
+def _compression(config: RunConfig, data: Data, course: Course) -> dict[str, CompressionCounts]:
+    compressed = [stage for stage in course.stages.values() if stage.rationale == "compressed"]
+    return {stage.name: _compressed(stage, config, data, course) for stage in compressed}
 
 
-def _mean_words(traces: list[Trace]) -> float:
-    return round(sum(len((trace.rationale or "").split()) for trace in traces) / max(1, len(traces)), 2)
+def _compressed(stage: Stage, config: RunConfig, data: Data, course: Course) -> CompressionCounts:
+    before, after = course.rationales_for(stage).read(), course.traces[stage.name].read()
+    own = _students_own(stage, config, data, course)
+    return CompressionCounts(
+        compressor=config.compressor.use if stage.compressor is None else str(stage.compressor["use"]),
+        rationales=len(after),
+        mean_words_before=_mean([len(text.split()) for text in _rationales(before)]),
+        mean_words_after=_mean([len(text.split()) for text in _rationales(after)]),
+        mean_steps_before=_mean([len(steps(text)) for text in _rationales(before)]),
+        mean_steps_after=_mean([len(steps(text)) for text in _rationales(after)]),
+        style_distance_before=_distance(before, own),
+        style_distance_after=_distance(after, own),
+        kept_original=dict(sorted(Counter(t.kept_original for t in after if t.kept_original).items())),
+    )
+
+
+def _students_own(stage: Stage, config: RunConfig, data: Data, course: Course) -> dict[str, str]:
+    """The rationales that the student wrote before a stage, by query."""
+    answers = course.answers[stage.name].read() if stage.name in course.answers else []
+    read = {a.query_id: config.task_evaluator.read(a.text, data.unlabeled[a.query_id]).rationale for a in answers}
+    return {query_id: rationale for query_id, rationale in read.items() if rationale.strip()}
+
+
+def _distance(traces: list[Trace], own: dict[str, str]) -> float | None:
+    beside = _rationales([trace for trace in traces if trace.query_id in own])
+    distance = style_distance(beside, list(own.values()))
+    return None if distance is None else round(distance, 4)
+
+
+def _rationales(traces: list[Trace]) -> list[str]:
+    return [trace.rationale or "" for trace in traces]
+
+
+def _mean(counts: list[int]) -> float:
+    return round(sum(counts) / max(1, len(counts)), 2)
 
 
 def _versions(config: RunConfig) -> dict[str, str]:

@@ -13,7 +13,7 @@ from twt_core.finished import Status
 from twt_core.listing import Listed, Listing
 from twt_core.metrics import StageScore
 from twt_core.session import PlanSummary
-from twt_core.summary import Summary
+from twt_core.summary import CompressionCounts, Summary
 
 _NARROWEST = 100
 
@@ -60,6 +60,8 @@ def print_summary(summary: Summary, folder: Path) -> None:
     console.print(Text(f"recommended: {summary.recommended_stage}. {summary.recommended_because}"))
     console.print(Text(_accounting(summary.annotations)))
     _print_teachers(console, summary)
+    for stage, counts in summary.compression.items():
+        console.print(Text(f"{stage}: {_compression(counts)}"))
     console.print(Text(f"teacher calls: {summary.teacher_calls}, ${summary.cost_usd:.4f}"))
     if summary.maybe_billed:
         worst = f"at most ${summary.maybe_billed_usd:.4f} of it"
@@ -93,6 +95,17 @@ def _print_teachers(console: Console, summary: Summary) -> None:
             )
 
 
+def _compression(counts: CompressionCounts) -> str:
+    kept = ", ".join(f"{n} {reason}" for reason, n in counts.kept_original.items())
+    before, after = counts.style_distance_before, counts.style_distance_after
+    return (
+        f"{counts.compressor} took {counts.rationales} rationales from {counts.mean_words_before:.1f} to "
+        f"{counts.mean_words_after:.1f} words and {counts.mean_steps_before:.1f} to {counts.mean_steps_after:.1f} steps"
+        + (f"; style distance to the student {before:.2f} to {after:.2f}" if before is not None else "")
+        + (f"; originals kept: {kept}" if kept else "")
+    )
+
+
 def print_plan(plan: PlanSummary) -> None:
     """What a run would do."""
     console = _console()
@@ -109,6 +122,8 @@ def print_plan(plan: PlanSummary) -> None:
         calls.add_row(row.teacher, *map(str, counts), _price(row.worst_case_usd))
     console.print(calls)
     console.print()
+    for note in plan.notes:
+        console.print(Text(note))
     budget = "no budget" if plan.budget_usd is None else f"budget ${plan.budget_usd:.2f}"
     console.print(
         Text(f"at most {plan.teacher_calls_at_most} teacher calls, worst case {_price(plan.worst_case_usd)}, {budget}")

@@ -25,6 +25,7 @@ COMMANDS = ["run", "plan", "status", "plugins", "schema", "init", "answer", "exp
         ["plugins"],
         ["plugins", "teacher", "litellm"],
         ["run", "--help"],
+        ["export", "--help"],
         ["schema"],
         ["init"],
         ["--version"],
@@ -71,7 +72,13 @@ def test_help_shows_examples_of_every_command(twt):
         assert f"twt {command}" in said.out.partition("Examples:")[2], command
 
 
-@pytest.mark.parametrize("arguments", [["rnu"], ["run"], ["run", "a.yaml", "--no-such"], ["plugins", "a", "b", "c"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rnu"], ["run"], ["run", "a.yaml", "--no-such"], ["plugins", "a", "b", "c"],
+        ["export", "none", "--dataset", "out", "--format", "csv"],
+    ],
+)  # fmt: skip
 def test_a_wrong_command_line_is_bad_input(twt, arguments):
     said = twt(*arguments)
     assert said.code == 2
@@ -82,8 +89,9 @@ def test_a_wrong_command_line_is_bad_input(twt, arguments):
     "arguments",
     [
         ["run", "none.yaml"], ["plan", "none.yaml"], ["status", "none"], ["answer", "none", "What?"],
-        ["export", "none", "--merged", "out"], ["export", "none"], ["plugins", "teachr"],
-        ["plugins", "teacher", "litelm"],
+        ["export", "none", "--merged", "out"], ["export", "none"],
+        ["export", "none", "--dataset", "out", "--push", "no name"], ["export", "none", "--dataset", "out", "--public"],
+        ["plugins", "teachr"], ["plugins", "teacher", "litelm"],
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_bad_input(twt, arguments, tmp_path, monkeypatch):

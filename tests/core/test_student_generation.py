@@ -8,12 +8,13 @@ from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Stage
-from twt_core.student import loading
+from twt_core.student import generation, loading
 from twt_core.student.config import StudentConfig
-from twt_core.student.encoding import Target
+from twt_core.student.encoding import Target, encode_prompt
+from twt_core.student.endings import AnswerEnd, RowEnds
 from twt_core.student.generation import generate
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
-from twt_core.student.training import train_stage
+from twt_core.student.training import Training, train_stage
 
 PROMPTS = [(f"q{n}", [Message("user", f"What is {n} plus {n}?{' Again?' * n}")]) for n in (3, 0, 5, 1, 4)]
 LEARNED = "The answer is: 7"
@@ -27,14 +28,47 @@ def settings(**options):
 def teach(model, out, answers):
     config = settings(learning_rate=0.02, epochs=40, batch_size=5, lora={"r": 16, "alpha": 32})
     targets = [Target(name, messages, answer) for (name, messages), answer in zip(PROMPTS, answers, strict=True)]
-    train_stage(model, None, targets, Stage(name="full", rationale="full"), config, 0, out, QUIET)
-    return out
+    stage = Stage(name="full", rationale="full")
+    job = Training(
+        base=model, targets=targets, stage=stage, student=config, seed=0, out=out / "adapter", work=out / "work"
+    )
+    train_stage(job, QUIET)
+    return out / "adapter"
 
 
 @pytest.fixture(scope="module")
 def taught(model, tmp_path_factory):
     """An adapter that answers everything alike."""
     return teach(model, tmp_path_factory.mktemp("taught"), [LEARNED] * len(PROMPTS))
+
+
+@pytest.fixture(scope="module")
+def talkative(model, tmp_path_factory):
+    """A model that says the answer again and again: its next token hangs on the last one alone."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = load_tokenizer(model)
+    size = len(tokenizer) + len(tokenizer) % 2
+    config = LlamaConfig(
+        vocab_size=size, hidden_size=size, intermediate_size=2, num_hidden_layers=1, num_attention_heads=1
+    )
+    network = LlamaForCausalLM(config)
+    ids = tokenizer(f"\n{LEARNED}\n").input_ids
+    assert ids[0] == ids[-1] == encode_prompt(tokenizer, PROMPTS[0][1])[-1] and len(set(ids)) == len(ids) - 1
+    with torch.no_grad():
+        network.model.embed_tokens.weight.copy_(torch.eye(size))
+        for nothing in (
+            network.model.layers[0].self_attn.o_proj,
+            network.model.layers[0].mlp.down_proj,
+            network.lm_head,
+        ):
+            nothing.weight.zero_()
+        network.lm_head.weight[ids[1:], ids[:-1]] = 1
+    folder = tmp_path_factory.mktemp("talkative")
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +86,12 @@ def lively(model, tmp_path_factory):
     return folder
 
 
-def texts(model, adapter=None, prompts=PROMPTS, seed=0, **options):
-    return generate(model, adapter, prompts, settings(**options), seed, QUIET)
+def texts(model, adapter=None, prompts=PROMPTS, seed=0, answered=lambda _: False, **options):
+    return generate(model, adapter, prompts, settings(**options), seed, QUIET, answered)
+
+
+def said(rows):
+    return [(row.text, row.tokens) for row in rows]
 
 
 def test_a_stage_learns_what_it_is_taught_and_the_end_is_counted(model, taught):
@@ -79,7 +117,7 @@ def test_one_text_a_prompt_in_their_order(model, taught):
 def test_padding_changes_nothing(lively, size):
     alone = texts(lively, generation_batch_size=1)
     together = texts(lively, generation_batch_size=size)
-    assert [(row.text, row.tokens) for row in together] == [(row.text, row.tokens) for row in alone]
+    assert said(together) == said(alone)
     assert len({row.text for row in alone}) > 2  # else this would prove nothing
 
 
@@ -91,6 +129,97 @@ def test_greedy_repeats_and_samples_follow_the_seed(model):
 
 def test_no_prompts_no_texts(model):
     assert texts(model, prompts=[]) == []
+
+
+def test_the_longest_prompts_come_first_so_that_memory_fails_early(model, monkeypatch):
+    tokenizer, lengths = load_tokenizer(model), []
+
+    def spy(network, batch, *rest):
+        lengths.append([len(row) for row in batch])
+        return [[tokenizer.eos_token_id] for _ in batch]
+
+    monkeypatch.setattr(generation, "_new_tokens", spy)
+    texts(model, generation_batch_size=2)
+    every = [length for batch in lengths for length in batch]
+    assert [len(batch) for batch in lengths] == [2, 2, 1]
+    assert every == sorted((len(encode_prompt(tokenizer, chat)) for _, chat in PROMPTS), reverse=True)
+    assert every[0] > every[-1]
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_text_ends_with_the_token_that_completes_it(talkative, size):
+    line = len(load_tokenizer(talkative)(f"{LEARNED}\n").input_ids)
+    for lines in (1, 2):
+        made = texts(talkative, max_new_tokens=60, generation_batch_size=size, answered=has_lines(lines))
+        assert set(said(made)) == {("\n".join([LEARNED] * lines), lines * line)}
+
+
+def has_lines(count):
+    return lambda text: text.count("\n") == count
+
+
+def test_without_stop_at_answer_nobody_is_asked(talkative):
+    def never(text):
+        raise AssertionError(text)
+
+    made = texts(talkative, max_new_tokens=20, stop_at_answer=False, answered=never)
+    assert {row.tokens for row in made} == {20}
+
+
+def test_whoever_says_of_a_text_that_it_is_complete_sees_whole_lines(talkative):
+    seen = []
+    texts(talkative, prompts=PROMPTS[:1], max_new_tokens=20, answered=lambda text: bool(seen.append(text)))
+    assert seen == [f"{LEARNED}\n" * (n + 1) for n in range(len(seen))] and len(seen) > 1
+
+
+def test_rows_of_a_batch_end_one_by_one(lively, monkeypatch):
+    monkeypatch.setattr(AnswerEnd, "holds_break", lambda self, token: True)
+    monkeypatch.setattr(AnswerEnd, "complete", lambda self, ids: sum(ids) % 11 == 0)  # anywhere, by the row alone
+    together = texts(lively, max_new_tokens=30, generation_batch_size=5)
+    assert said(together) == said(texts(lively, max_new_tokens=30, generation_batch_size=1))
+    assert len({row.tokens for row in together}) > 2  # else this would prove nothing
+
+
+class Letters:
+    """A tokenizer whose ids are characters."""
+
+    def decode(self, ids, skip_special_tokens):
+        return "".join(map(chr, ids))
+
+
+def test_the_count_is_right_where_padding_is_the_end_token():
+    import torch
+
+    end = ord("|")
+    ends = RowEnds(1, end, AnswerEnd(Letters(), lambda text: text.endswith("7\n")))
+    rows = ["?7\n||||", "?ab|||", "?7\nx|||", "?12345", "?\n7\nab"]
+    stopped = [
+        ends(torch.tensor([[ord(c) for c in row[:width]] for row in rows]), None).tolist() for width in range(2, 7)
+    ]
+    assert ends.lengths == {0: 2, 1: 3, 2: 2, 4: 3}
+    assert stopped[1] == [True, False, True, False, False]
+    assert stopped[-1] == [True, True, True, False, True]
+
+
+def test_a_text_is_decoded_only_where_a_line_ends():
+    read = []
+    at = AnswerEnd(Letters(), lambda text: bool(read.append(text)) or "7" in text)
+    ids = [ord(c) for c in "ab\ncd7\nef\n"]
+    assert at.length(ids) == 7
+    assert read == ["ab\n", "ab\ncd7\n"]
+    assert at.length(ids[:6]) is None
+    assert at.length(ids, checked=7) == len(ids)
+
+
+def test_the_models_own_settings_of_generation_do_not_count(lively, tmp_path):
+    import torch
+    from transformers import GenerationConfig
+
+    network = load_model(lively, torch.float32, "cpu")
+    network.generation_config = GenerationConfig(num_beams=2, repetition_penalty=1.5, no_repeat_ngram_size=2)
+    network.save_pretrained(tmp_path)
+    load_tokenizer(lively).save_pretrained(tmp_path)
+    assert said(texts(tmp_path)) == said(texts(lively))
 
 
 def test_bf16_where_the_cpu_has_it(monkeypatch):

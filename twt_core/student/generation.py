@@ -28,7 +28,8 @@ def generate(
     """One text per (id, messages), in order. Tokens are counted exactly, the one that ended the text included.
 
     A text ends with the end token, with the token that ends a line at which `answered` says so, or at
-    `student.max_new_tokens`. Greedy texts in fp32 do not depend on what else is in their batch; samples do.
+    `student.max_new_tokens`. A greedy text in fp32 does not depend on its batch, near ties between two tokens aside; a
+    sample does.
 
     Args:
         base: the untouched model.

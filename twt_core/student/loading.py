@@ -148,12 +148,15 @@ def _first_line(error: Exception) -> str:
 
 
 def load_merged(base: Path | str, adapter: Path | None, dtype: torch.dtype, device: str) -> PreTrainedModel:
-    """The model with its adapter merged in float32 and then cast: fast to decode with, and what `merge` exports."""
+    """The model with its adapter merged in float32 and then cast: fast to decode with, and what `merge` exports.
+
+    `adapter` may be a whole model, as full fine-tuning leaves one.
+    """
     import torch
     from peft import PeftModel
 
-    if adapter is None:
-        model: Any = load_model(base, dtype, device)
+    if adapter is None or not (adapter / "adapter_config.json").is_file():
+        model: Any = load_model(adapter or base, dtype, device)
     else:
         model = PeftModel.from_pretrained(load_model(base, torch.float32, device), adapter).merge_and_unload().to(dtype)
     return cast("PreTrainedModel", model.eval())

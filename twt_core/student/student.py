@@ -45,7 +45,7 @@ class Student:
         Raises:
             InputError: which, and how to install it.
         """
-        wanted = [("trainer", self.config.trainer), ("generator", self.config.generator)]
+        wanted: list[tuple[str, str]] = [("trainer", self.config.trainer), ("generator", self.config.generator)]
         wanted += [("report_to", tracker) for tracker in self.config.report_to]
         for option, package in wanted:
             if find_spec(package) is None:
@@ -77,7 +77,7 @@ class Student:
     @property
     def scores_by(self) -> Json:
         """What the log-probabilities of a text depend on besides the text and the adapter."""
-        return {key: value for key, value in self._identity.items() if key in _BOTH}
+        return {key: value for key, value in self._identity.items() if key in _BOTH | {"max_length"}}
 
     def train(
         self, adapter: Path | None, targets: Sequence[Target], stage: Stage, out: Path, checkpoints: Path

@@ -61,7 +61,8 @@ def trl_trainer(model: Any, arguments: dict[str, Any], rows: Sequence[Encoded], 
         InputError: the stage weighs its texts, which TRL has no place for.
     """
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     if any(row["weight"] != 1 for row in rows):
         raise InputError("student.trainer: trl cannot weigh texts, which this schedule does; use transformers")

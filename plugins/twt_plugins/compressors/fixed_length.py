@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twt_core.components import Compressor, Context
 from twt_core.records import Draft, Rewrite
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+from twt_core.steps import steps
 
 
 class FixedLength(Compressor):
-    """The rationale's first `ratio` of words, cut after a whole sentence where one ends within it (table 5)."""
+    """The beginning of each rationale within a budget of words, cut after a whole step where one ends (table 5).
+
+    The budget is a share of the rationale, or a number: `{ratio: null, words: 40}`. A step is a sentence, a line, or a
+    line of code; where not even the first fits, as many of its words stay as do.
+    """
 
     reads_student = False
 
-    ratio: float = Field(default=0.5, gt=0, lt=1, description="Share of each rationale's words that may stay.")
+    ratio: float | None = Field(
+        default=0.5, gt=0, lt=1, description="Share of each rationale's words that may stay; null where words says."
+    )
+    words: int | None = Field(default=None, ge=1, description="Words that may stay, whatever the rationale's length.")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.ratio is None) == (self.words is None):
+            raise ValueError(
+                f"ratio ({self.ratio}) and words ({self.words}) are two ways to set one budget: give one, and null for "
+                "the other"
+            )
+        return self
 
     def compress(self, drafts: Sequence[Draft], context: Context) -> list[Rewrite]:
         """See `Compressor.compress`."""
         return [
-            Rewrite(rationale=shorten(draft.annotation.rationale, self.ratio), label=draft.annotation.label)
+            Rewrite(rationale=shorten(draft.annotation.rationale, self._budget(draft)), label=draft.annotation.label)
             for draft in drafts
         ]
 
+    def _budget(self, draft: Draft) -> int:
+        if self.ratio is None:
+            return self.words or 0
+        return int(Fraction(str(self.ratio)) * len(draft.annotation.rationale.split()))
 
-def shorten(rationale: str, ratio: float) -> str | None:
-    """As many whole first sentences as fit in `ratio` of the words; if not even one fits, that many words."""
-    allowed = int(len(rationale.split()) * ratio)
-    kept: list[str] = []
-    for sentence in _SENTENCE_END.split(rationale):
-        if sum(len(s.split()) for s in kept) + len(sentence.split()) > allowed:
+
+def shorten(rationale: str, words: int) -> str | None:
+    """As many whole first steps as have no more than so many words; if not even one has, that many words."""
+    kept, count = "", 0
+    for step in steps(rationale):
+        count += len(step.split())
+        if count > words:
             break
-        kept.append(sentence)
-    return " ".join(kept) or " ".join(rationale.split()[:allowed]) or None
+        kept += step
+    return kept.strip() or " ".join(rationale.split()[:words]) or None

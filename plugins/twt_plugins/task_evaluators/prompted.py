@@ -14,7 +14,7 @@ from twt_core.components import TaskEvaluator
 from twt_core.prompts import Message, Template
 from twt_core.records import Draft, Query, Reading
 from twt_core.settings import ConfigPath, Json
-from twt_plugins.task_evaluators.reading import completion, read_parts
+from twt_plugins.task_evaluators.reading import completion, has_answer_line, read_parts
 from twt_plugins.task_evaluators.structured import read_object
 
 #: Where the built-in templates are.
@@ -143,3 +143,7 @@ class PromptedTask(TaskEvaluator):
     def read(self, text: str, query: Query) -> Reading:
         """The parts of a text or a structured answer; one that is missing or malformed stays empty. Never raises."""
         return read_object(text, self.weights) or read_parts(text, self.weights)
+
+    def answered(self, text: str) -> bool:
+        """Whether a line "The answer is: X" is whole. No score, as a teacher writes, nor a second answer is awaited."""
+        return has_answer_line(text)

@@ -69,6 +69,25 @@ def read_parts(text: str, factors: Iterable[str] = ()) -> Reading:
     return Reading(rationale=_rationale(text[:start]), label=label, factors=known, score=score)
 
 
+def has_answer_line(text: str) -> bool:
+    """Whether a whole line of a text is "The answer is: X", X not empty.
+
+    The first such line counts, though `read_parts` would take the last: a student is taught to end at it. Stricter than
+    reading, since it ends the text: the line starts with the words (markup, "So," and "final" aside) and has the colon,
+    X holds a letter or digit, and the line is not in a block of code and opens none.
+    """
+    found = [_mark(text, one) for one in _ANSWER.finditer(text) if one[1] and one[2]]
+    return any(mark is not None and _is_answer_line(text, mark) for mark in found)
+
+
+def _is_answer_line(text: str, mark: _Mark) -> bool:
+    line, whole, _ = text[mark.end :].partition("\n")
+    first_on_line = mark.start == 0 or text[mark.start - 1] == "\n"
+    in_code = text.count("```", 0, mark.end + len(line)) % 2 == 1
+    label = _label(line, True, ()) if whole and first_on_line and not in_code else None
+    return label is not None and any(map(str.isalnum, label))
+
+
 class _Mark(NamedTuple):
     """Where "The answer is:" stands, lead words included; strong if written as the prompt asks, colon and all."""
 

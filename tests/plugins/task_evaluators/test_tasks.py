@@ -13,6 +13,7 @@ from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.task_evaluators.math import Math
 from twt_plugins.task_evaluators.multiple_choice import MultipleChoice, letter_of
 from twt_plugins.task_evaluators.prompted import PromptedTask
+from twt_plugins.task_evaluators.python_function import PythonFunction
 
 PLAIN = Query(id="1", query="Where is {{ the }} key?")
 OPTIONS = Query(
@@ -22,10 +23,15 @@ TASKS = [(ExactMatch(), PLAIN), (Math(), PLAIN), (MultipleChoice(), OPTIONS)]
 tasks = pytest.mark.parametrize(("task", "query"), TASKS, ids=lambda value: type(value).__name__)
 
 
-def test_the_hook_registers_three_tasks() -> None:
+def test_the_hook_registers_the_tasks() -> None:
     found: dict[str, object] = {}
     register_task_evaluators(found.__setitem__)
-    assert found == {"exact_match": ExactMatch, "multiple_choice": MultipleChoice, "math": Math}
+    assert found == {
+        "exact_match": ExactMatch,
+        "multiple_choice": MultipleChoice,
+        "math": Math,
+        "python_function": PythonFunction,
+    }
 
 
 def test_importing_the_tasks_imports_nothing_heavy() -> None:

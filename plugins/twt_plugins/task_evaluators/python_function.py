@@ -1,0 +1,126 @@
+"""Programming tasks with tests (the paper's MBPP): a program is right when it passes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from twt_core.prompts import Message
+from twt_core.records import Draft, Query, Reading
+from twt_core.sandbox.contained import require
+from twt_core.sandbox.program import Limits, Verdict
+from twt_plugins.task_evaluators.assertions import parse
+from twt_plugins.task_evaluators.fenced import answer, complete, fenced
+from twt_plugins.task_evaluators.judging import overall, values_expected, verdicts
+from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask, Weight
+from twt_plugins.task_evaluators.reading import read_parts
+from twt_plugins.task_evaluators.structured import read_object
+
+
+class PythonFunction(PromptedTask):
+    """A Python function to write, with the tests that it must pass: ``assert f(1, 2) == 3`` (figures 4 and 5).
+
+    Programs run contained: they can compute and read the standard library, and nothing else. Whether a test holds is
+    decided outside, on the plain values they return; what a test compares with is never in the program's process.
+    A program may return what it likes, so it can know the tests by heart, as every program can that was shown them.
+    """
+
+    built_in: ClassVar[dict[str, Path]] = {
+        "teacher_template": PROMPTS / "python_function.teacher.j2",
+        "rewrite_template": PROMPTS / "python_function.rewrite.j2",
+        "student_template": PROMPTS / "python_function.student.j2",
+    }
+    answer_form: ClassVar[str] = "the code in a ```python block"
+
+    weights: dict[str, Weight] = Field(
+        default={"correctness": 0.50, "readability": 0.20, "execution_efficiency": 0.20, "test_coverage": 0.10},
+        description="The factors of eq. 1 by name, with the weights that the teacher is told; they sum to 1.",
+    )
+    seconds: float = Field(default=5.0, gt=0, le=600, description="The longest that a program may take for its tests.")
+    memory_mb: int = Field(default=512, ge=128, description="The most memory that a program may use, in MiB.")
+    unsandboxed: bool = Field(
+        default=False,
+        description="Run programs with limits on time and memory alone. They can then do whatever you can: read your "
+        "files, use the network, delete. For machines that cannot contain them, and in a container of your own.",
+    )
+
+    def check(self, query: Query) -> None:
+        """Refuse a query without usable tests, before anything is paid for.
+
+        Raises:
+            ValueError: there are none, or one that cannot be decided outside the program.
+            InputError: this machine cannot contain programs, or a test has no value to compare with.
+        """
+        if not query.tests:
+            raise ValueError('python_function needs "tests": a list of tests such as "assert f(1, 2) == 3"')
+        for test in query.tests:
+            parse(test)
+        if not self.unsandboxed:
+            require()
+        values_expected(query.tests, not self.unsandboxed)
+
+    def question(self, query: Query) -> str:
+        """The task and its tests (figure 5)."""
+        return "\n".join([query.query, "# Test cases:", *query.tests]) if query.tests else query.query
+
+    def rewrite_messages(self, draft: Draft) -> list[Message]:
+        """The prompt p', with the teacher's program in a block (figure 8)."""
+        annotation = draft.annotation.model_copy(update={"label": fenced(draft.annotation.label or "")})
+        return super().rewrite_messages(draft.model_copy(update={"annotation": annotation}))
+
+    def completion(self, rationale: str | None, label: str) -> str:
+        """The rationale, a line "Code:", and the program in a block; without a rationale the block alone."""
+        return f"{rationale}\nCode:\n{fenced(label, rationale)}" if rationale else fenced(label)
+
+    def read(self, text: str, query: Query) -> Reading:
+        """The parts of a text, with the program as the label: see `fenced.answer` for which. Never raises."""
+        if found := read_object(text, self.weights):
+            block = answer(found.label or "")
+            return found.model_copy(update={"label": block.code}) if block else found
+        text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
+        block = answer(text, _names(query))
+        if block is None:
+            return read_parts(text, self.weights).model_copy(update={"label": None})
+        # Each side by itself, so that nothing in the program is taken for an answer or a score.
+        before = read_parts(f"{text[: block.start]}\nThe answer is: code")
+        after = read_parts(f"The answer is: code\n{text[block.end :]}", self.weights)
+        return after.model_copy(update={"rationale": before.rationale, "label": block.code})
+
+    def answered(self, text: str) -> bool:
+        """Whether an announced program is complete: after a line "Code:", or at the text's start."""
+        return complete(text)
+
+    def same(self, label: str, other: str, query: Query) -> bool:
+        """Whether a program is as good an answer as another: equal in text, or both pass every test.
+
+        The query's own answer, its reference program, counts as right: against it a program has to pass, no more.
+        """
+        if query.answer is None or other != query.answer or not query.tests:
+            return label == other or (self._passes(label, query) and self._passes(other, query))
+        return self._passes(label, query)
+
+    def tests_passed(self, label: str, query: Query) -> float | None:
+        """The share of the query's tests that a program passes. What ends its process fails the tests after it, too."""
+        found = self._verdicts(label, query)
+        return found.count("passed") / len(found) if found else None
+
+    def verdict(self, label: str, query: Query) -> Verdict | None:
+        """How a program ends on the query's tests, such as ``passed`` or ``timeout``; None: there are no tests."""
+        found = self._verdicts(label, query)
+        return overall(found) if found else None
+
+    def _passes(self, label: str, query: Query) -> bool:
+        return self.verdict(label, query) == "passed"
+
+    def _verdicts(self, label: str, query: Query) -> tuple[Verdict, ...]:
+        limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
+        return verdicts(label, query.tests, limits, not self.unsandboxed) if query.tests else ()
+
+
+def _names(query: Query) -> frozenset[str]:
+    try:
+        return frozenset().union(*(parse(test).names for test in query.tests or ()))
+    except ValueError:  # `check` says what is wrong with it
+        return frozenset()

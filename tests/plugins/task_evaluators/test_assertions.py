@@ -1,0 +1,220 @@
+import ast
+import dataclasses
+
+import pytest
+
+from twt_core.errors import InputError, TwtError
+from twt_core.sandbox.program import Fault, Limits
+from twt_plugins.task_evaluators import judging
+from twt_plugins.task_evaluators.assertions import defined, parse
+from twt_plugins.task_evaluators.conditions import holds
+from twt_plugins.task_evaluators.judging import overall, verdicts
+
+LIMITS = Limits(seconds=10.0)
+
+
+@pytest.mark.parametrize(
+    ("test", "asked", "computed", "literals"),
+    [
+        ("assert f(1, [2]) == (3, 'a')", ["f(1, [2])"], [], [(3, "a")]),
+        ("assert f(1) == -1.5, 'the message'", ["f(1)"], [], [-1.5]),
+        ("assert f(1)", ["f(1)"], [], []),
+        ("assert not f(1)", ["f(1)"], [], []),
+        ("assert f(1) is None", ["f(1)"], [], [None]),
+        ("assert 3 in f(1)", ["f(1)"], [], [3]),
+        ("assert f(1) == f(2)", ["f(1)", "f(2)"], [], []),
+        ("assert f(1) == 2 and f(2) == 3", ["f(1)", "f(2)"], [], [2, 3]),
+        ("assert set(f([1])) == set([1, 2])", ["set(f([1]))"], ["set([1, 2])"], []),
+        ("assert abs(f(2) - 1.41) < 0.01", ["f(2)"], [], [1.41, 0.01]),
+        ("assert math.isclose(f(2), math.sqrt(2), rel_tol=1e-9)", ["f(2)"], ["math.sqrt(2)"], [1e-9]),
+        ("assert f((1, 2)) == sys.getsizeof((1, 2))", ["f((1, 2))"], ["sys.getsizeof((1, 2))"], []),
+        ("assert int(f(5)) == 35", ["int(f(5))"], [], [35]),
+        ("assert f([Pair(1, 2)]) == 3", ["f([Pair(1, 2)])"], [], [3]),
+        ("assert f(lambda x: x == y(1)) == 3", ["f(lambda x: x == y(1))"], [], [3]),
+        ("assert [f(n) for n in range(3)] == [0, 1, 2]", ["[f(n) for n in range(3)]"], [], [[0, 1, 2]]),
+        ("assert sum(10, 15) == 6", ["sum(10, 15)"], [], [6]),
+        ("x = [3, 1]\nassert f(x) == sorted(x)", ["f(x)"], ["sorted(x)"], []),
+        ("x = [3, 1]\nf(x)\nassert x == [1, 3]", ["x"], [], [[1, 3]]),
+        ("root = Node(1)\nroot.left = Node(2)\nassert height(root) == 2", ["height(root)"], [], [2]),
+    ],
+)
+def test_what_is_compared_with_is_not_asked_of_the_program(
+    test: str, asked: list[str], computed: list[str], literals: list[object]
+) -> None:
+    parts = parse(test)
+    assert list(parts.asked.expressions) == asked
+    assert list(parts.expected.expressions) == computed
+    assert list(parts.literals.values()) == literals
+
+
+def test_a_test_names_what_the_program_has_to_define() -> None:
+    assert parse("root = Node(1)\nassert height(root, math.pi, len([n for n in [1]])) == 2").names == {"Node", "height"}
+    assert parse("from math import sqrt\nassert f(sqrt(4)) == 2").names == {"f"}
+
+
+@pytest.mark.parametrize(
+    ("test", "problem"),
+    [
+        ("f(1) == 2", "not of the form: assert"),
+        ("", "not of the form"),
+        ("assert f(1) ==", "is not Python"),
+        ("assert f(1) == 1\nassert f(2) == 2", "not of the form"),
+        ("def g(): return 1\nassert f(1) == g()", "not of the form"),
+        ("assert 1 == 1", "calls no function"),
+        ("assert len([1]) == (", "is not Python"),
+        ("assert f(1) == '\0'", "is not Python"),
+        ("assert f(open('/etc/passwd')) == 1", "uses open"),
+        ("import os\nassert f(os.getpid()) == 1", "imports os"),
+        ("from os import *\nassert f(1) == 1", "imports os"),
+        ("from math import *\nassert f(1) == 1", r"imports \*"),
+        ("assert f(sys.exit()) == 1", "uses sys.exit"),
+        ("assert f(exit()) == 1", "uses exit"),
+        ("assert f(().__class__) == 1", "uses .__class__"),
+        ("assert f(__import__('os')) == 1", "uses __import__"),
+        ("assert f(9**9**9) == 1", "power"),
+        ("assert f([0] * 1000000000) == 1", "too many copies"),
+        ("assert f(x := 1) == 1", "await, yield or :="),
+        ("assert all(f(n) == n for n in range(3))", "compares within"),
+        ("assert f(1) == " + "[" * 500 + "]" * 500, "is not Python"),
+        ("assert f(1) == '" + "x" * 10_000 + "'", "at most 10000"),
+    ],
+)
+def test_a_test_that_cannot_be_decided_is_refused(test: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse(test)
+
+
+@pytest.mark.parametrize(
+    ("condition", "true"),
+    [
+        ("a == 2", True),
+        ("1 < a < 3", True),
+        ("1 < a < 2", False),
+        ("a is not b", True),
+        ("a in c and not b", True),
+        ("b or a == 2", True),
+        ("abs(a - 2.05) < 0.1", True),
+        ("-a == +d", True),
+        ("math.isclose(a, 2.0001, abs_tol=0.001)", True),
+        ("isclose(a, 2.1)", False),
+        ("a / 0 == 1", False),
+        ("a < c", False),
+        ("round(a * 1.5) == 3", True),
+        ("c * 1000000000000 == c", False),
+        ("c + [3] == [1, 2, 3]", True),
+        ("round(c) == 1", False),
+    ],
+)
+def test_conditions(condition: str, true: bool) -> None:
+    class Leaves(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Name:
+            values[f"k{len(values)}"] = node.value
+            return ast.Name(f"k{len(values) - 1}")
+
+        def visit_List(self, node: ast.List) -> ast.Name:
+            values[f"k{len(values)}"] = ast.literal_eval(node)
+            return ast.Name(f"k{len(values) - 1}")
+
+    values: dict[str, object] = {"a": 2, "b": None, "c": [1, 2], "d": -2}
+    tree = Leaves().visit(ast.parse(condition, mode="eval").body)
+    assert holds(tree, values) is true
+
+
+ROOT = "import math\ndef f(x):\n    return math.sqrt(x)"
+TESTS = ("assert f(4) == 2", "assert math.isclose(f(2), 1.41421, rel_tol=1e-4)", "assert f(-1) == 0", "assert f(9) > 2")
+
+
+def test_each_test_has_its_verdict_and_the_first_bad_one_counts() -> None:
+    found = verdicts(ROOT, TESTS, LIMITS, True)
+    assert found == ("passed", "passed", "error", "passed")
+    assert overall(found) == "error" and overall(found[:2]) == "passed"
+    assert verdicts("def g(x): return x", TESTS[:1], LIMITS, True) == ("error",)
+    assert verdicts("def f(x): return 1", TESTS[:2], LIMITS, True) == ("failed", "failed")
+
+
+@pytest.mark.parametrize(
+    ("program", "test"),
+    [
+        ("def f(x):\n    x.sort()", "x = [3, 1]\nf(x)\nassert x == [1, 3]"),
+        ("class Node:\n    def __init__(s, v): s.left = None\ndef h(n): return 1 + h(n.left) if n else 0",
+         "root = Node(1)\nroot.left = Node(2)\nassert h(root) == 2"),
+        ("def f(x): return reversed(x)", "assert list(f([1, 2])) == [2, 1]"),
+        ("def f(x): return {x}", "assert f(1) == set([1])"),
+        ("import sys\ndef f(x): return sys.getsizeof(x)", "assert f((1, 'a')) == sys.getsizeof((1, 'a'))"),
+        ("from collections import Counter\ndef f(x): return Counter(x)", "assert f('aab') == {'a': 2, 'b': 1}"),
+        ("def sum(a, b): return 6", "assert sum(10, 15) == 6"),
+        ("def f(x): return float('nan')", "assert f(1) != f(1)"),
+    ],
+)  # fmt: skip
+def test_tests_of_many_shapes_pass(program: str, test: str) -> None:
+    assert verdicts(program, (test,), LIMITS, True) == ("passed",)
+
+
+def test_the_value_compared_with_is_nowhere_in_the_process() -> None:
+    source = (
+        "import gc, sys\n"
+        "def f():\n"
+        "    found = set()\n"
+        "    frame = sys._getframe()\n"
+        "    while frame:\n"
+        "        found |= {str(value) for value in [*frame.f_locals.values(), *frame.f_code.co_consts]}\n"
+        "        frame = frame.f_back\n"
+        "    found |= {str(one) for one in gc.get_objects() if type(one) in (str, list, tuple, dict)}\n"
+        "    hits = [one for one in found if 'xq' + 'z7391' in one and 'hits' not in one]\n"
+        "    return hits[0] if hits else 'nothing'\n"
+    )
+    tests = ("assert f() == 'xqz7391'", "assert f() == 'nothing'")
+    assert verdicts(source, tests, LIMITS, True) == ("failed", "passed")
+
+
+def test_a_value_that_only_the_program_could_give_is_the_tests_fault() -> None:
+    with pytest.raises(InputError, match=r"compares with iter\(\[1\]\), which gives no plain value"):
+        verdicts("def f(x): return x", ("assert f(1) == iter([1])",), LIMITS, True)
+
+
+def test_a_fault_of_the_machine_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "run", lambda source, snippets, *_: [Fault("infra", "no memory")] * len(snippets))
+    with pytest.raises(TwtError, match=r"no memory\. It is not judged"):
+        verdicts("def f(x): return 8", ("assert f(1) == 7",), LIMITS, True)
+
+
+@pytest.mark.parametrize(
+    "test", ["assert f((([0] * 10**6) * 10**6) * 2) == 1", "assert f(min(iter(int, 1))) == 1"], ids=["oom", "timeout"]
+)
+def test_a_test_that_breaks_its_limits_by_itself_is_not_the_programs_fault(
+    test: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "_OWN_LIMITS", Limits(seconds=1.0))
+    sound = "assert f(1) == 1"
+    with pytest.raises(InputError, match=r"by itself.*take the test out"):
+        verdicts("def f(x): return x", (sound, test), LIMITS._replace(seconds=1.0), True)
+
+
+def test_a_program_that_breaks_its_limits_is_to_blame() -> None:
+    limits = LIMITS._replace(seconds=1.0)
+    found = verdicts(
+        "def f(x):\n    while x: pass\n    return 0", ("assert f(0) == 0", "assert f(1) == 1"), limits, True
+    )
+    assert found == ("passed", "timeout")
+
+
+def test_a_program_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("def f(x): return 71", ("assert f(1) == 71",), LIMITS, True)
+    assert verdicts(*asked) == ("passed",)
+    monkeypatch.setattr(judging, "run", lambda *_: pytest.fail("it was run again"))
+    assert verdicts(*asked) == ("passed",)
+
+
+def test_what_a_program_defines() -> None:
+    assert defined("import os\ndef f(): pass\nclass C: pass\ng = lambda: 1\nasync def h(): pass") == {
+        "f",
+        "C",
+        "g",
+        "h",
+    }
+    assert defined("no python at all") == defined("x = (" * 9000) == defined("\0") == set()
+
+
+def test_a_test_taken_apart_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse("assert f(1) == 2").text = "x"  # type: ignore[misc]

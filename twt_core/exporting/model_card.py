@@ -1,0 +1,99 @@
+"""The card of a student."""
+
+from __future__ import annotations
+
+from twt_core.exporting.asking import QUESTION, asking
+from twt_core.exporting.made_by import TOOL, base_name, components, is_hub_id, shown, teachers
+from twt_core.exporting.markdown import block, code, front, joined, table
+from twt_core.exporting.source import Source
+from twt_core.metrics import UNTOUCHED, StageScore
+from twt_core.prompts import Message
+from twt_core.records import Stage
+from twt_core.settings import Json
+
+_LIMITS = """\
+It was trained for questions of one kind and measured on the test questions of its run, as above; nothing else about it
+was measured. It learned from texts that other models wrote, with their mistakes. The licences of the base model and the
+terms of those who offer the teachers hold for it; choose its own licence accordingly.
+"""
+
+
+def model_card(source: Source, *, adapter: bool) -> str:
+    """The card of a student: what it is, its numbers, how to ask it, how it was made, its limits."""
+    about = f"The student of stage {code(source.stage)} of the run {code(source.summary.name)}, distilled with {TOOL}"
+    parts = [
+        front(_meta(source, adapter=adapter)),
+        f"# {code(source.summary.name)}, stage {code(source.stage)}",
+        f"{about} from the base model {code(base_name(source.student.model))}. {_kind(source, adapter=adapter)}",
+        "## Numbers", _scores(source),
+        "## How to ask it", _how_to_ask(source),
+        "## How it was made", _training(source), components(source), teachers(source),
+        "## Limits", _LIMITS,
+    ]  # fmt: skip
+    return joined(parts)
+
+
+def _meta(source: Source, *, adapter: bool) -> dict[str, Json]:
+    meta: dict[str, Json] = {
+        "library_name": "peft" if adapter else "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["twt-distill", "knowledge-distillation", *(["lora"] if adapter else [])],
+    }
+    if is_hub_id(source.student.model):
+        relation = "adapter" if adapter else "finetune"
+        meta |= {"base_model": source.student.model, "base_model_relation": relation}
+    return meta
+
+
+def _kind(source: Source, *, adapter: bool) -> str:
+    if source.stage == UNTOUCHED:
+        return "It is the base model as it was before any training."
+    if source.student.tuning == "full":
+        return "All of its weights were trained."
+    lora = f"LoRA adapter (rank {source.student.lora.r}, alpha {source.student.lora.alpha})"
+    return f"This is a {lora} for it." if adapter else f"A {lora} was trained and is merged in."
+
+
+def _scores(source: Source) -> str:
+    rows = [_score_row(score, mine=score.name == source.stage) for score in source.summary.stages]
+    scores = table(["stage", "accuracy (95 % interval)", "mean output tokens", "questions"], rows)
+    return f"On the run's test questions; {code(UNTOUCHED)} is the base model, and this stage is in bold.\n\n{scores}"
+
+
+def _score_row(score: StageScore, *, mine: bool) -> list[str]:
+    low, high = score.accuracy_ci
+    accuracy = f"{score.accuracy:.1%} ({low:.1%} to {high:.1%})"
+    cells = [code(score.name), accuracy, f"{score.mean_output_tokens:.1f}", str(score.questions)]
+    return [f"**{cell}**" for cell in cells] if mine else cells
+
+
+def _how_to_ask(source: Source) -> str:
+    asked = asking(source)
+    where = f"with the question in the place of {code(QUESTION)}" if asked.general else "as in this example"
+    prompt = block("\n".join(_shown_message(message) for message in asked.messages))
+    text = f"By the chat template, {where}:\n\n{prompt}"
+    if source.stage == UNTOUCHED:
+        return text
+    form = source.recipe.task().completion("(thinking)" if _thinks(source.stages[-1]) else None, "(answer)")
+    return f"{text}\n\nIt was taught to answer in this form:\n\n{block(form)}"
+
+
+def _thinks(stage: Stage) -> bool:
+    # One text of several is the answer that the student is asked for: `Stage.asked_with` is what asks for it.
+    asked = next((one for one in stage.objectives if one.target != "rationale"), stage.objectives[0])
+    return stage.rationale != "none" and asked.target != "answer"
+
+
+def _shown_message(message: Message) -> str:
+    return f"[{message.role}]\n{message.content}"
+
+
+def _training(source: Source) -> str:
+    student = source.student
+    rows = [
+        [code(s.name), shown(s), f"{s.epochs or student.epochs:g}", f"{s.learning_rate or student.learning_rate:g}"]
+        for s in source.stages
+    ]
+    stages = table(["stage", "what it taught", "epochs", "learning rate"], rows) if rows else ""
+    versions = ", ".join(f"{name} {version}" for name, version in source.summary.versions.items())
+    return f"{stages}\n\nSeed {source.recipe.seed}. Made with {versions}."
