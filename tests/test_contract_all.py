@@ -198,7 +198,7 @@ def test_a_compressor_compresses(entry, make, context, ask: AskTeachers):
     assert len(contract.compress(make(entry), drafts, asking)) == len(drafts)
     assert contract.compress(make(entry), [], asking) == []
     if not make(entry).asks_teachers:
-        silent = replace(context, ask=lambda _: pytest.fail("it asks teachers and does not say so"))
+        silent = replace(asking, ask=lambda _: pytest.fail("it asks teachers and does not say so"))
         contract.compress(make(entry), drafts, silent)
 
 
