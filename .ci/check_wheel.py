@@ -26,6 +26,7 @@ WANTED = (
     "twt_plugins/task_evaluators/prompts/exact_match.teacher.j2",
     "twt_plugins/task_evaluators/prompts/math.teacher.j2",
     "twt_plugins/task_evaluators/prompts/multiple_choice.teacher.j2",
+    "twt_plugins/task_evaluators/prompts/python_function.teacher.j2",
     "twt_plugins/task_evaluators/prompts/rewrite.j2",
     "twt_plugins/task_evaluators/prompts/student.j2",
 )

@@ -15,8 +15,9 @@ import pytest
 from twt_core import finished as looking
 from twt_core import plugins, session
 from twt_core.components import StageScheduler
-from twt_core.errors import InputError, PluginError
+from twt_core.errors import InputError, PluginError, TwtError
 from twt_core.hookspecs import hookimpl
+from twt_core.ledger import Ledger
 from twt_core.progress import Progress
 from twt_core.records import Objective, Stage
 
@@ -173,3 +174,26 @@ def test_a_stage_damaged_in_the_midst_of_a_run_is_found_before_the_next_one_trai
     monkeypatch.setattr(distillation, "answer_only_traces", damaging)
     with pytest.raises(Exception, match=r"-compressed-student: damaged since it was made: adapter_model\.safetensors"):
         session.run(fresh, (), fresh.parent / "runs", None, Progress(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("student.lora.target_modules=[query_key_value]", r"matches no module; the linear ones are: .*q_proj"),
+        ("student.device=cuda", 'student.device: "cuda" is not on this machine'),
+    ],
+)
+def test_what_the_student_cannot_do_is_found_before_a_teacher_is_asked(fresh, setting, says):
+    runs = fresh.parent / "runs"
+    with pytest.raises(InputError, match=says):
+        session.run(fresh, [setting], runs, None, Progress(quiet=True))
+    assert not (runs / "tiny" / "01-annotations" / "rows.jsonl").exists()
+    assert Ledger(runs / "ledger.sqlite").spending("tiny") == []
+
+
+def test_a_stage_with_a_loss_that_is_no_number_leaves_a_run_that_goes_on(fresh, unbroken):
+    runs, sets = fresh.parent / "runs", [text for text in EVERY_STEP if text != "--set"]
+    with pytest.raises(TwtError, match=r"stage full: the loss became .* in step \d+\. Lower student\.learning_rate"):
+        session.run(fresh, [*sets, "student.learning_rate=1e38"], runs, None, Progress(quiet=True))
+    session.run(fresh, sets, runs, None, Progress(quiet=True))
+    assert project.contents(runs / "tiny") == unbroken

@@ -6,6 +6,7 @@ the student that learned it, and how it does (HaRD).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,10 +108,12 @@ class Method:
         """Every query asked of every teacher."""
         teachers, data = self.config.teachers, self.data
         settings: list[Settings | Json] = [self.task, *teachers, data.queries_digest, [t.samples for t in teachers]]
-        return self.steps.rows(
-            "annotations", Annotation, [], settings,
-            lambda: sampling.annotate(data.unlabeled, teachers, self.task, self.desk),
-        )  # fmt: skip
+
+        def make() -> Iterable[Annotation]:
+            self.student.preflight()
+            return sampling.annotate(data.unlabeled, teachers, self.task, self.desk)
+
+        return self.steps.rows("annotations", Annotation, [], settings, make)
 
     def score(self, annotations: Rows[Annotation]) -> Rows[Annotation]:
         """Each annotation with its confidence (eq. 1)."""

@@ -143,6 +143,34 @@ def load_model(base: Path | str, dtype: torch.dtype, device: str) -> PreTrainedM
     return cast("PreTrainedModel", model.to(device))
 
 
+def check_modules(base: Path | str, targets: list[str]) -> None:
+    """See that the model has modules for an adapter. No weights are loaded.
+
+    Raises:
+        InputError: no target is the name of a module, or the model's settings cannot be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    hush()
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(f"student.model: cannot load the settings of {base}: {_first_line(error)}") from error
+    names = [name for name, _ in model.named_modules()]
+    if not any(name == target or name.endswith(f".{target}") for name in names for target in targets):
+        raise no_such_module(model, targets)
+
+
+def no_such_module(model: Any, targets: list[str] | str) -> InputError:
+    """The error of LoRA targets that match nothing."""
+    there = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if type(m).__name__ == "Linear"})
+    return InputError(
+        f"student.lora.target_modules: {targets} matches no module; the linear ones are: {', '.join(there)}"
+    )
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 

@@ -53,6 +53,22 @@ class Student:
                     f"student.{option}: {package} is not installed. It is an extra: pip install twt-distill[{package}]"
                 )
 
+    def preflight(self) -> None:
+        """Find, before any teacher is asked, what this machine or the model cannot do. Loads torch only if it may.
+
+        Raises:
+            InputError: a device or bf16 that is not there, or LoRA targets that match no module.
+        """
+        config = self.config
+        explicit = config.tuning == "lora" and config.lora.target_modules != "all-linear"
+        if not explicit and config.device in ("auto", "cpu") and config.precision != "bf16":
+            return
+        from twt_core.student.loading import check_modules, half_precision
+
+        half_precision(config)
+        if explicit:
+            check_modules(self.base, list(config.lora.target_modules))
+
     @cached_property
     def base(self) -> Path | str:
         """The base model, ready to load."""

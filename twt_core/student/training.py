@@ -23,7 +23,7 @@ from twt_core.student.batches import Collator, Order, filler, weighted
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Encoded, Target, encode_target
 from twt_core.student.followers import followers
-from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
+from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer, no_such_module
 from twt_core.student.trainers import our_trainer, trl_trainer, writing
 
 if TYPE_CHECKING:
@@ -194,10 +194,7 @@ def _with_adapter(model: Any, job: Training) -> Any:
     try:
         return get_peft_model(model, config)
     except ValueError as error:
-        there = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if type(m).__name__ == "Linear"})
-        raise InputError(
-            f"student.lora.target_modules: {modules} matches no module; the linear ones are: {', '.join(there)}"
-        ) from error
+        raise no_such_module(model, modules) from error
 
 
 def _arguments(job: Training) -> dict[str, Any]:  # what TrainingArguments takes
