@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import log2, sqrt
 
-from twt_core.steps import steps
+from twt_core.rationale_steps import steps
 
 #: The words that hold sentences together, and say little about their subject (as in Burrows 2002).
 FUNCTION_WORDS = frozenset(
@@ -36,7 +36,7 @@ def style_distance(texts: Sequence[str], others: Sequence[str]) -> float | None:
 
     A style is three distributions of equal weight, over all texts of the set: which function words stand among the
     words (every other word counts as one and the same); which punctuation marks, symbols and line breaks there are; how
-    many words the steps have (`twt_core.steps`, in the buckets of `LENGTHS`). The distance is the square root of their
+    many words the steps have (`rationale_steps`, in the buckets of `LENGTHS`). The distance is the square root of their
     mean Jensen-Shannon divergence to base 2 (Lin 1991; a metric: Endres and Schindelin 2003). A few short texts are
     apart by chance alone, so distances are to be compared over equally many. The function words are English: in another
     language the words tell nothing apart, and marks and lengths still do.

@@ -17,9 +17,9 @@ from twt_core.course import Course, Outcome
 from twt_core.data import Data
 from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
+from twt_core.rationale_steps import steps
 from twt_core.records import Annotation, Prediction, Stage, Trace
 from twt_core.run import engine_version
-from twt_core.steps import steps
 from twt_core.style import style_distance
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")

@@ -9,8 +9,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from twt_core.components import Compressor, Context
+from twt_core.rationale_steps import steps
 from twt_core.records import Draft, Rewrite
-from twt_core.steps import steps
 
 
 class FixedLength(Compressor):

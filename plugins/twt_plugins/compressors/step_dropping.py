@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from twt_core.components import Compressor, Context
+from twt_core.rationale_steps import steps
 from twt_core.records import Draft, Rewrite
-from twt_core.steps import steps
 
 
 class StepDropping(Compressor):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twt_core.steps import steps
+from twt_core.rationale_steps import steps
 
 
 @pytest.mark.parametrize(
