@@ -25,6 +25,8 @@ def hush() -> None:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # peft looks for the base model where the adapter's settings name it, which may be a package and not a folder.
+    warnings.filterwarnings("ignore", message="Could not find a config file", module="peft")
 
 
 def device_of(student: StudentConfig) -> Literal["cpu", "cuda", "mps"]:
