@@ -197,3 +197,31 @@ def test_a_stage_with_a_loss_that_is_no_number_leaves_a_run_that_goes_on(fresh, 
         session.run(fresh, [*sets, "student.learning_rate=1e38"], runs, None, Progress(quiet=True))
     session.run(fresh, sets, runs, None, Progress(quiet=True))
     assert project.contents(runs / "tiny") == unbroken
+
+
+def test_a_plan_counts_what_each_stages_own_compressor_asks(fresh):
+    def rewrites(*sets):
+        planned = session.plan(fresh, sets, fresh.parent / "runs")
+        return [row.rewrites_at_most for row in planned.calls]
+
+    assert rewrites("stage_scheduler.use=gradual") == [0, 0, 0]
+    assert rewrites("stage_scheduler={use: n_stage, n: 4}") == [24, 24, 24]
+
+
+def test_a_plan_of_a_steered_run_that_stopped_early(fresh):
+    runs, dev = fresh.parent / "runs", fresh.parent / "dev.jsonl"
+    project.write_rows(dev, project.queries(4, "d", step=3))
+    sets = ["stage_scheduler={use: adaptive, most_rounds: 3, margin: 0}", "dev_queries={path: dev.jsonl}"]
+    longest = [step.step for step in session.plan(fresh, sets, runs).steps]
+    assert "compressed_3-traces" in longest
+    session.run(fresh, sets, runs, None, Progress(quiet=True))
+    done = session.plan(fresh, sets, runs)
+    assert all(step.cached for step in done.steps)
+    assert done.teacher_calls_at_most == 0
+
+
+def test_how_a_step_is_divided_makes_no_stage_again(fresh, unbroken):
+    runs, sets = fresh.parent / "runs", [text for text in EVERY_STEP if text != "--set"]
+    session.run(fresh, sets, runs, None, Progress(quiet=True))
+    planned = session.plan(fresh, [*sets, "student.micro_batch_size=2", "student.gradient_checkpointing=true"], runs)
+    assert all(step.cached for step in planned.steps)

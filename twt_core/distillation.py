@@ -10,6 +10,7 @@ from twt_core import contract
 from twt_core.components import Compressor, Context, TaskEvaluator
 from twt_core.metrics import score_stage
 from twt_core.prompts import Message
+from twt_core.rationale_steps import words
 from twt_core.records import (
     Annotation,
     Draft,
@@ -89,15 +90,11 @@ def _accepted(trace: Trace, draft: Draft, rewrite: Rewrite, task: TaskEvaluator)
         refusal = "lost the answer"
     if refusal is None and not rewrite.rationale:
         refusal = "empty"
-    if refusal is None and _words(rewrite.rationale) >= _words(trace.rationale):
+    if refusal is None and len(words(rewrite.rationale or "")) >= len(words(trace.rationale or "")):
         refusal = "not shorter"
     if refusal is not None:
         return trace.model_copy(update={"kept_original": refusal})
     return trace.model_copy(update={"rationale": rewrite.rationale, "kept_original": None})
-
-
-def _words(text: str | None) -> int:
-    return len((text or "").split())
 
 
 def asked_with(prefix: str, query: Query, task: TaskEvaluator) -> list[Message]:
@@ -110,11 +107,15 @@ def targets(
     queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator, objectives: Sequence[Objective]
 ) -> list[Target]:
     """Traces as training texts, objective by objective."""
-    return [target for objective in objectives for target in _of_objective(queries, traces, task, objective)]
+    return [
+        target
+        for place, objective in enumerate(objectives)
+        for target in _of_objective(queries, traces, task, objective, place)
+    ]
 
 
 def _of_objective(
-    queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator, objective: Objective
+    queries: Mapping[str, Query], traces: Sequence[Trace], task: TaskEvaluator, objective: Objective, place: int
 ) -> list[Target]:
     found: list[Target] = []
     seen: set[tuple[str, str]] = set()
@@ -131,7 +132,7 @@ def _of_objective(
                 asked_with(prefix, queries[trace.query_id], task),
                 completion,
                 trace.teacher,
-                task=f"{objective.target}/{objective.prefix}/{of}",
+                task=f"{place}/{objective.target}/{of}",
                 weight=objective.teacher_weights.get(of, objective.weight),
             )
         )

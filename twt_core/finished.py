@@ -85,7 +85,8 @@ def status(run: Path) -> Status:
     Raises:
         InputError: it is no run folder.
     """
-    steps = [_state(path) for path in sorted(_folder(run).glob("[0-9][0-9]-*")) if path.is_dir()]
+    steps = [_state(path) for path in _folder(run).glob("[0-9][0-9]*-*") if path.is_dir()]
+    steps.sort(key=lambda state: int(state.step.partition("-")[0]))
     rows = run / ACCOUNTING
     return Status(
         steps=steps,

@@ -178,9 +178,7 @@ class Method:
 
     def compressor_of(self, stage: Stage) -> Compressor:
         """The compressor of a stage: its own, or the run's."""
-        if stage.compressor is None:
-            return self.config.compressor
-        return contract.compressor_of(self.config.stage_scheduler, stage)
+        return compressor_of(self.config, stage)
 
     def _student_answers(self, stage: Stage, before: Rows[Trace], course: Course) -> Rows[StudentAnswer]:
         adapter, prefix = course.start_of(stage), course.asked_with(stage)
@@ -238,6 +236,12 @@ class Method:
             distillation.result(stage, outcome.dev.get(name) if steered else None)
             for name, stage in outcome.course.stages.items()
         ]
+
+
+def compressor_of(config: RunConfig, stage: Stage) -> Compressor:
+    """The compressor of a stage: its own, or the run's."""
+    own = stage.compressor is not None
+    return contract.compressor_of(config.stage_scheduler, stage) if own else config.compressor
 
 
 def _present(*artifacts: Artifact | None) -> list[Artifact]:

@@ -16,6 +16,14 @@ _NUMBER = re.compile(r"\s*[#>*-]*\s*(?:step |case |part |option )?(?:\d+|[a-z])\
 _SHORT = re.compile(r"(?<!\w)(?:e\.g|i\.e|cf|vs|viz|approx|resp|mr|mrs|ms|dr|prof)\.\Z", re.IGNORECASE)
 _SHORT_BEFORE_NUMBER = re.compile(r"(?<!\w)(?:fig|eq|no|sec|ch|vol|pp?)\.\Z", re.IGNORECASE)
 _LONGEST_SHORT = 8
+# Scripts that put no space between words: each character counts as one.
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, as its length is counted; characters, where a script has no spaces."""
+    return _WORD.findall(text)
 
 
 def steps(text: str) -> list[str]:

@@ -194,7 +194,7 @@ class Run:
     def finish(self) -> None:
         """Remove the folders of steps that the config no longer has, so that nothing stale is taken for a result."""
         current = {step_path(self.path, number, name).name for number, name in enumerate(self.seen, 1)}
-        for path in self.path.glob("[0-9][0-9]-*"):
+        for path in self.path.glob("[0-9][0-9]*-*"):
             if path.is_dir() and path.name not in current:
                 self.progress.say(f"{path.name}: no longer part of this run, removed")
                 shutil.rmtree(path)
@@ -257,7 +257,7 @@ def step_fingerprint(name: str, inputs: Sequence[Artifact], settings: Sequence[S
 
 def find_step(run: Path, path: Path, name: str, fingerprint: str) -> tuple[Path, Manifest] | None:
     """Where a whole step with this fingerprint is, and its manifest: at `path`, or under another number."""
-    for place in [path, *sorted(run.glob(f"[0-9][0-9]-{name}"))]:
+    for place in [path, *sorted(run.glob(f"[0-9][0-9]*-{name}"))]:
         if (manifest := current_manifest(place, fingerprint)) is not None:
             return place, manifest
     return None

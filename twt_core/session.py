@@ -19,6 +19,7 @@ from twt_core.calibration import CALIBRATION
 from twt_core.components import Teacher, teachers_in
 from twt_core.config import RunConfig, load_config
 from twt_core.config_difference import config_difference
+from twt_core.course import Outcome
 from twt_core.data import DOWNLOADS, Data, read_data
 from twt_core.embedding import Embeddings
 from twt_core.errors import InputError
@@ -211,8 +212,8 @@ def plan(
         desk = _desk(prepared, ledger, progress)
         student = Student(prepared.config.student, runs_dir / MODELS, prepared.config.seed, progress)
         embed = Embeddings(runs_dir / EMBEDDINGS, progress)  # opens nothing before it is used
-        pipeline.follow(prepared.config, prepared.data, steps, desk, student, embed)
-        calls = _planned_calls(prepared, steps, desk)
+        outcome = pipeline.follow(prepared.config, prepared.data, steps, desk, student, embed)
+        calls = _planned_calls(prepared, steps, outcome, desk)
     prices = [row.worst_case_usd for row in calls]
     return PlanSummary(
         name=prepared.config.name,
@@ -226,15 +227,16 @@ def plan(
     )
 
 
-def _planned_calls(prepared: Prepared, steps: Plan, desk: Desk) -> list[PlannedCalls]:
+def _planned_calls(prepared: Prepared, steps: Plan, outcome: Outcome, desk: Desk) -> list[PlannedCalls]:
     """Answers are counted exactly; of rewrites, at most one for each query, teacher and compressed stage.
 
     Rows that are not downloaded are counted as the config declares them.
     """
     config = prepared.config
     done = dict(steps.steps)
-    compressed = [stage for stage in config.stage_scheduler.stages() if stage.rationale == "compressed"]
-    rounds = sum(not done[f"{stage.name}-traces"] for stage in compressed) if config.compressor.asks_teachers else 0
+    compressed = [stage for stage in outcome.course.stages.values() if stage.rationale == "compressed"]
+    to_make = [stage for stage in compressed if not done[f"{stage.name}-traces"]]
+    rounds = sum(pipeline.compressor_of(config, stage).asks_teachers for stage in to_make)
     planned = []
     for teacher in config.teachers:
         own = _answers(prepared, teacher)

@@ -17,7 +17,7 @@ from twt_core.course import Course, Outcome
 from twt_core.data import Data
 from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
-from twt_core.rationale_steps import steps
+from twt_core.rationale_steps import steps, words
 from twt_core.records import Annotation, Prediction, Stage, Trace
 from twt_core.run import engine_version
 from twt_core.style import style_distance
@@ -181,8 +181,8 @@ def _compressed(stage: Stage, config: RunConfig, data: Data, course: Course) -> 
     return CompressionCounts(
         compressor=config.compressor.use if stage.compressor is None else str(stage.compressor["use"]),
         rationales=len(after),
-        mean_words_before=_mean([len(text.split()) for text in _rationales(before)]),
-        mean_words_after=_mean([len(text.split()) for text in _rationales(after)]),
+        mean_words_before=_mean([len(words(text)) for text in _rationales(before)]),
+        mean_words_after=_mean([len(words(text)) for text in _rationales(after)]),
         mean_steps_before=_mean([len(steps(text)) for text in _rationales(before)]),
         mean_steps_after=_mean([len(steps(text)) for text in _rationales(after)]),
         style_distance_before=_distance(before, own),

@@ -101,14 +101,14 @@ def test_so_it_does_with_other_ways_to_train(job, stopped, student):
 
 def test_two_checkpoints_are_kept(stopped):
     unfinished = stopped(4)
-    assert {path.name for path in unfinished.work.glob("checkpoint-*")} == {"checkpoint-3", "checkpoint-4"}
+    assert {path.name for path in unfinished.work.glob("*/checkpoint-*")} == {"checkpoint-3", "checkpoint-4"}
 
 
 @pytest.mark.parametrize("name", EVERY_FILE)
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_a_damaged_one_is_told_and_the_one_before_is_taken(stopped, whole, capsys, name, damage):
     unfinished = stopped(4)
-    file = unfinished.work / "checkpoint-4" / name
+    [file] = unfinished.work.glob(f"*/checkpoint-4/{name}")
     if damage == "missing":
         file.unlink()
     else:
@@ -125,23 +125,27 @@ def test_a_damaged_one_is_told_and_the_one_before_is_taken(stopped, whole, capsy
 
 def test_one_that_was_not_finished_is_not_taken(stopped, whole, capsys):
     unfinished = stopped(4)
-    (unfinished.work / "checkpoint-4" / "checkpoint.json").unlink()
-    (unfinished.work / "checkpoint-3" / "checkpoint.json").write_text("{")
+    [folder] = unfinished.work.iterdir()
+    (folder / "checkpoint-4" / "checkpoint.json").unlink()
+    (folder / "checkpoint-3" / "checkpoint.json").write_text("{")
     train_stage(unfinished, Progress())
     assert [line.partition(" is not used: ")[2] for line in steps_said(capsys)] == ["it was not finished"] * 2
     assert digests(unfinished.out) == whole
 
 
-def test_changed_inputs_are_named(stopped, job, capsys):
-    stopped(2)
+def test_changed_inputs_are_named_and_harm_no_checkpoint(stopped, job, whole, capsys):
+    unfinished = stopped(2)
     changed = job("a", student={"learning_rate": 2e-3}, targets=TARGETS[1:], seed=1)
     train_stage(changed, Progress())
     line, _ = steps_said(capsys)  # and the one before it
-    assert line.startswith("checkpoint-2 is not used: it is of another training; changed since: ")
+    assert line.startswith("checkpoint-1 of another training is not used; changed since: ")
     assert "student.learning_rate: 0.001 → 0.002" in line
     assert "seed: 0 → 1" in line
     assert "training texts" in line
     assert digests(changed.out) == train(job("b", student={"learning_rate": 2e-3}, targets=TARGETS[1:], seed=1))
+    train_stage(unfinished, Progress())
+    assert "goes on from checkpoint-2" in capsys.readouterr().err
+    assert digests(unfinished.out) == whole
 
 
 def test_another_start_is_another_training(stopped, job, whole, capsys, tmp_path):
@@ -168,5 +172,5 @@ def test_a_full_disk_ends_in_a_message_and_goes_on(job, whole):
 def test_no_checkpoint_is_made_before_its_time(job):
     slow = job("a", student={"checkpoint_seconds": 3600})
     train(slow)
-    assert not list(slow.work.glob("checkpoint-*"))
+    assert not list(slow.work.glob("*/checkpoint-*"))
     shutil.rmtree(slow.work, ignore_errors=True)

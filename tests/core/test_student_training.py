@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from statistics import mean
 
 import pytest
 import tiny_model
@@ -271,7 +278,7 @@ def test_two_processes_learn_what_one_learns(model, tmp_path, train):
     assert losses(job.out) == pytest.approx(losses(alone), abs=2e-4)
     one, two = load_file(alone / WEIGHTS), load_file(job.out / WEIGHTS)
     assert all(two[name].allclose(one[name], atol=1e-5) for name in one)
-    assert len(list(job.work.glob("checkpoint-*/checkpoint.json"))) == 2
+    assert len(list(job.work.glob("*/checkpoint-*/checkpoint.json"))) == 2
 
 
 def test_what_one_of_several_processes_finds_wrong_is_told(model, tmp_path):
@@ -299,3 +306,60 @@ def test_a_tracker_is_told_when_it_is_asked_for(train, tmp_path):
     assert not (tmp_path / "trackers").exists()
     train("told", report_to=["tensorboard"])
     assert list((tmp_path / "trackers").rglob("events.out.tfevents.*"))
+
+
+def test_over_an_epoch_weights_hold_however_texts_are_grouped(train):
+    """Texts of like length are learned together, so that most steps hold one task alone."""
+    short, long = tasks(1.0)[: len(TARGETS)], tasks(1.0)[len(TARGETS) :]
+    still = {"learning_rate": 1e-12, "batch_size": 2}
+    alone = [mean(losses(train(name, targets=texts, **still))) for name, texts in (("s", short), ("l", long))]
+    for weight in (1.0, 0.25):
+        both = mean(losses(train(f"both{weight}", targets=tasks(weight), **still)))
+        assert both == pytest.approx(alone[0] + weight * alone[1], rel=0.01)
+
+
+def alive(marker):
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [entry] if marker in entry.read_bytes() else []
+    return found
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_that_train_together_end_with_the_one_that_launched_them(model, tmp_path, sent):
+    job = Training(
+        base=model, targets=TARGETS, stage=STAGE, seed=0, out=tmp_path / "two", work=tmp_path / ".work" / "two",
+        student=settings(epochs=100_000, processes=2, checkpoint_seconds=0),
+    )  # fmt: skip
+    job.out.mkdir()
+    (tmp_path / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from twt_core.progress import Progress\n"
+        "from twt_core.student.launching import *\n"
+        "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n"
+        "train_on_several(Training.model_validate_json(Path(sys.argv[1]).read_text()), Progress(quiet=True))"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "job.json")], stderr=subprocess.DEVNULL)
+    marker = str(job.work / "job.json").encode()
+    while not list(job.work.glob("*/checkpoint-*/checkpoint.json")):
+        assert launcher.poll() is None
+        time.sleep(0.05)
+    assert len(alive(marker)) >= 2
+    launcher.send_signal(sent)
+    launcher.wait()
+    limit = time.monotonic() + 60
+    while alive(marker) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert alive(marker) == []
+
+
+def test_a_stage_without_texts_says_so(train):
+    with pytest.raises(InputError, match="stage full: there is no text to learn"):
+        train("a", targets=[])
+
+
+def test_a_text_longer_than_the_model_reads_is_left_out(train, capsys):
+    long = Target("q99", TARGETS[0].messages, "again " * 600)
+    train("a", targets=[*TARGETS, long], max_length=100_000, quiet=False)
+    assert "left out 1 training texts over max_length=512 tokens: q99" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,17 @@ LossOn = Literal["completion", "sequence"]
 def learned_tokens(row: Encoded, loss_on: LossOn) -> int:
     """How many tokens of a text the loss is taken on: the completion and its end, or all but the first."""
     return len(row["input_ids"]) - (row["prompt_length"] if loss_on == "completion" else 1)
+
+
+def tokens_a_step(rows: Sequence[tuple[Target, Encoded]], loss_on: LossOn, batch_size: int) -> float | None:
+    """What the loss of a step is divided by: its own tokens (None), or with several tasks the mean over the steps.
+
+    Texts of like length are learned together, so a step may hold the short texts of one task alone. Divided by its own
+    few tokens it would count as much as a step of long ones, and weights between tasks would not hold.
+    """
+    if len({target.task for target, _ in rows}) < 2:
+        return None
+    return sum(learned_tokens(row, loss_on) for _, row in rows) / math.ceil(len(rows) / batch_size)
 
 
 def weighted(rows: Sequence[tuple[Target, Encoded]], loss_on: LossOn) -> list[Encoded]:
@@ -42,7 +54,7 @@ def weighted(rows: Sequence[tuple[Target, Encoded]], loss_on: LossOn) -> list[En
 
 def filler(end: int) -> Encoded:
     """A text of which nothing is learned, to even out the last step of several processes."""
-    return Encoded(input_ids=[end, end], prompt_length=2, weight=0.0)
+    return Encoded(input_ids=[end], prompt_length=1, weight=0.0)
 
 
 class Order:

@@ -6,6 +6,8 @@ a manifest with the hash of every file, written last, and what the training depe
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -45,29 +47,35 @@ def seal(checkpoint: Path, inputs: dict[str, Json]) -> None:
         shutil.rmtree(old)
 
 
+def folder_of(work: Path, inputs: dict[str, Json]) -> Path:
+    """Where the checkpoints of a training are. Another training of the stage has another folder, and harms none."""
+    return work / hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def newest(folder: Path, inputs: dict[str, Json], say: Callable[[str], None]) -> Path | None:
-    """The newest checkpoint that verifies and is of this training; None: begin anew.
+    """The newest checkpoint of this training that verifies; None: begin anew.
 
     Args:
-        folder: where a stage's checkpoints are.
+        folder: see `folder_of`.
         inputs: what the training depends on now.
         say: told of each checkpoint that is not used, and why.
     """
     for checkpoint in _newest_first(folder):
-        if (problem := _problem(checkpoint, inputs)) is None:
+        if (problem := _problem(checkpoint)) is None:
             return checkpoint
         say(f"{checkpoint.name} is not used: {problem}")
         shutil.rmtree(checkpoint)  # else one of its name would be written over it
+    for checkpoint in sorted(folder.parent.glob(f"*/{_PREFIX}*/{_MANIFEST}")):
+        difference = config_difference(Sealed.model_validate_json(checkpoint.read_bytes()).inputs, inputs)
+        say(f"{checkpoint.parent.name} of another training is not used; changed since: {'; '.join(difference)}")
     return None
 
 
-def _problem(checkpoint: Path, inputs: dict[str, Json]) -> str | None:
+def _problem(checkpoint: Path) -> str | None:
     try:
         sealed = Sealed.model_validate_json((checkpoint / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "it was not finished"
-    if difference := config_difference(sealed.inputs, inputs):
-        return "it is of another training; changed since: " + "; ".join(difference)
     for name, sha in sealed.files.items():
         path = checkpoint / name
         if not path.is_file() or file_digest(path) != sha:

@@ -24,7 +24,10 @@ class LoraConfig(Settings):
 class StudentConfig(Settings):
     """The model that learns, how it is trained, and how it answers."""
 
-    not_identity = frozenset({"checkpoint_seconds", "report_to"})
+    #: How a step is divided changes its result by rounding alone, and a finished stage is not worth that.
+    not_identity = frozenset(
+        {"checkpoint_seconds", "report_to", "micro_batch_size", "gradient_checkpointing", "processes"}
+    )
 
     model: str = Field(
         min_length=1,

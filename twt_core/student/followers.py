@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from twt_core.errors import TwtError
 from twt_core.progress import Task
 from twt_core.student.batches import Order
+
+T = TypeVar("T")
 
 
 def followers(task: Task, stage: str, order: Order, checkpoint_seconds: float) -> list[Any]:
@@ -27,10 +29,12 @@ def followers(task: Task, stage: str, order: Order, checkpoint_seconds: float) -
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
             if logs is None or "loss" not in logs:
                 return
-            if not math.isfinite(loss := float(logs["loss"])):
+            loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0))
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                what = f"loss became {loss}" if not math.isfinite(loss) else f"gradient became {norm}"
                 raise TwtError(
-                    f"stage {stage}: the loss became {loss} in step {state.global_step}. Lower student.learning_rate "
-                    "and run again: the stages before this one stay"
+                    f"stage {stage}: the {what} in step {state.global_step}. Lower student.learning_rate and run "
+                    "again: the student is then trained anew from its first stage, and no teacher is asked twice"
                 )
             task.advance(stage, note=f"loss {loss:.3f}")
 
@@ -44,19 +48,21 @@ def followers(task: Task, stage: str, order: Order, checkpoint_seconds: float) -
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             due = time.monotonic() - self._last >= checkpoint_seconds and state.global_step < state.max_steps
-            if _agreed(due):
+            if agreed(due):
                 control.should_save = True
-                self._last = time.monotonic()
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._last = time.monotonic()  # after it: one that takes longer than the interval must not follow itself
 
     return [Loss(), Epoch(), Clock()]
 
 
-def _agreed(due: bool) -> bool:
-    # Processes save together, so one clock decides.
+def agreed(value: T) -> T:
+    """What the first of several processes says: they save together, and go on from the same checkpoint."""
     import torch
 
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return due
-    said: list[object] = [due]
+        return value
+    said: list[T] = [value]
     torch.distributed.broadcast_object_list(said, src=0)
-    return bool(said[0])
+    return said[0]

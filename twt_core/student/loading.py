@@ -45,6 +45,20 @@ def device_of(student: StudentConfig) -> Literal["cpu", "cuda", "mps"]:
     return student.device
 
 
+def check_devices(student: StudentConfig) -> None:
+    """See that each process has a GPU of its own, where GPUs are what it trains on.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    import torch
+
+    if device_of(student) == "cuda" and student.processes > torch.cuda.device_count():
+        raise InputError(
+            f"student.processes: {student.processes}, and this machine has {torch.cuda.device_count()} GPUs: one each"
+        )
+
+
 def half_precision(student: StudentConfig) -> torch.dtype:
     """The dtype to generate and autocast in: bfloat16 where the device is fast at it, else float32.
 
@@ -54,10 +68,16 @@ def half_precision(student: StudentConfig) -> torch.dtype:
     import torch
 
     device = device_of(student)
-    able = (device == "cpu" and _cpu_has_bf16()) or (device == "cuda" and torch.cuda.is_bf16_supported())
+    able = _cpu_has_bf16() if device == "cpu" else device == "cuda" and _cuda_has_bf16()
     if student.precision == "bf16" and not able:
         raise InputError(f'student.precision: the {device} here has no bf16 instructions; use "auto" or "fp32"')
     return torch.bfloat16 if able and student.precision != "fp32" else torch.float32
+
+
+def _cuda_has_bf16() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _cpu_has_bf16() -> bool:
@@ -143,6 +163,16 @@ def load_model(base: Path | str, dtype: torch.dtype, device: str) -> PreTrainedM
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise InputError(f"student.model: cannot load {base}{offline}: {_first_line(error)}") from error
     return cast("PreTrainedModel", model.to(device))
+
+
+def longest_text(base: Path | str) -> int:
+    """The most tokens that the model can read, by its settings."""
+    import sys
+
+    from transformers import AutoConfig
+
+    found = getattr(AutoConfig.from_pretrained(base), "max_position_embeddings", None)
+    return int(found or sys.maxsize)
 
 
 def check_modules(base: Path | str, targets: list[str]) -> None:

@@ -57,15 +57,17 @@ class Student:
         """Find, before any teacher is asked, what this machine or the model cannot do. Loads torch only if it may.
 
         Raises:
-            InputError: a device or bf16 that is not there, or LoRA targets that match no module.
+            InputError: a device or bf16 that is not there, fewer GPUs than processes, or LoRA targets that match no
+                module.
         """
         config = self.config
         explicit = config.tuning == "lora" and config.lora.target_modules != "all-linear"
-        if not explicit and config.device in ("auto", "cpu") and config.precision != "bf16":
+        if not explicit and config.device in ("auto", "cpu") and config.precision != "bf16" and config.processes == 1:
             return
-        from twt_core.student.loading import check_modules, half_precision
+        from twt_core.student.loading import check_devices, check_modules, half_precision
 
         half_precision(config)
+        check_devices(config)
         if explicit:
             check_modules(self.base, list(config.lora.target_modules))
 

@@ -17,6 +17,9 @@ from twt_core.student import checkpoints
 from twt_core.student.batches import IGNORED, Collator, LossOn, Order, learned_tokens
 from twt_core.student.encoding import Encoded
 
+#: What torch's writer says, in a RuntimeError, when nothing more fits.
+_OF_TORCHS_WRITER = ("PytorchStreamWriter", "unexpected pos", "basic_ios", "iostream error")
+
 
 def our_trainer(model: Any, arguments: Any, rows: Sequence[Encoded], collator: Collator) -> Any:
     """Our loss on transformers' Trainer.
@@ -31,6 +34,9 @@ def our_trainer(model: Any, arguments: Any, rows: Sequence[Encoded], collator: C
     from transformers import Trainer
 
     class StageTrainer(_sound(Trainer)):  # type: ignore[misc]  # a class made at call time
+        #: What the loss of each step is divided by; None: by the step's own tokens.
+        tokens_a_step: float | None = None
+
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
@@ -44,9 +50,9 @@ def our_trainer(model: Any, arguments: Any, rows: Sequence[Encoded], collator: C
                 reduction="none",
             )
             total = (losses.view(len(labels), -1).sum(1) * weights).sum()
-            # A mean over all tokens of the step, however it is divided among passes and processes: the Trainer adds
+            # A mean over the tokens of the step, however it is divided among passes and processes: the Trainer adds
             # the passes up, and gradients are averaged over the processes.
-            loss = total * self.args.world_size / num_items_in_batch
+            loss = total * self.args.world_size / (self.tokens_a_step or num_items_in_batch)
             return (loss, outputs) if return_outputs else loss
 
     trainer = StageTrainer(model=model, args=arguments, train_dataset=list(rows), data_collator=collator)
@@ -64,13 +70,20 @@ def trl_trainer(model: Any, arguments: dict[str, Any], rows: Sequence[Encoded], 
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    if any(row["weight"] != 1 for row in rows):
+    if any(row["weight"] not in (0, 1) for row in rows):  # 0: a filler
         raise InputError("student.trainer: trl cannot weigh texts, which this schedule does; use transformers")
     texts = [{"input_ids": row["input_ids"], "labels": _labels(row, loss_on)} for row in rows]
-    config = SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None)
+    config = one_device(SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None))
     return _sound(SFTTrainer)(
         model=model, args=config, train_dataset=Dataset.from_list(texts), processing_class=tokenizer
     )
+
+
+def one_device(arguments: Any) -> Any:
+    """Arguments of a process that trains on one device: the Trainer would divide a batch among all GPUs it sees."""
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
 
 
 def _labels(row: Encoded, loss_on: LossOn) -> list[int]:
@@ -106,11 +119,16 @@ def writing(folder: Path) -> Iterator[None]:
     Raises:
         TwtError: something could not be written.
     """
+    import torch
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:  # torch's writer raises RuntimeError
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _OF_TORCHS_WRITER):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TwtError(
             f"{folder}: cannot write: {reason}. Make room and run again: the stage goes on from its last checkpoint"

@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,25 @@ from twt_core.records import Stage
 from twt_core.run import MANIFEST
 from twt_core.settings import Json, file_digest
 from twt_core.student import checkpoints
-from twt_core.student.batches import Collator, Order, filler, weighted
+from twt_core.student.batches import Collator, Order, filler, tokens_a_step, weighted
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Encoded, Target, encode_target
-from twt_core.student.followers import followers
-from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer, no_such_module
-from twt_core.student.trainers import our_trainer, trl_trainer, writing
+from twt_core.student.followers import agreed, followers
+from twt_core.student.loading import (
+    device_of,
+    half_precision,
+    load_model,
+    load_tokenizer,
+    longest_text,
+    no_such_module,
+)
+from twt_core.student.trainers import one_device, our_trainer, trl_trainer, writing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+#: Where the user wants TensorBoard's logs, if anywhere.
+_TENSORBOARD = os.environ.get("TENSORBOARD_LOGGING_DIR")
 
 #: The loss of each step, in the stage's folder.
 LOSSES = "losses.jsonl"
@@ -68,36 +79,50 @@ def train_stage(job: Training, progress: Progress) -> None:
         InputError: no text fits `max_length`, or a LoRA target matches no module.
         TwtError: the loss is not a number, the memory is too small, or the disk is full.
     """
-    from transformers import PrinterCallback, set_seed
+    from transformers import set_seed
 
     set_seed(job.seed)
     tokenizer = load_tokenizer(job.base)
-    texts = _fitting([(t, encode_target(tokenizer, t)) for t in job.targets], job.student.max_length, progress)
+    encoded = [(target, encode_target(tokenizer, target)) for target in job.targets]
+    texts = _fitting(encoded, min(job.student.max_length, longest_text(job.base)), job.stage.name, progress)
     order, rows = _ordered(weighted(texts, job.student.loss_on), job, int(tokenizer.eos_token_id))
-    with progress.task("training", {job.stage.name: _steps(job, len(texts))}) as task:
-        trainer = _trainer(job, rows, tokenizer)
-        trainer.order, trainer.inputs = order, _inputs(job, texts)
-        trainer.remove_callback(PrinterCallback)
-        for follower in followers(task, job.stage.name, order, job.student.checkpoint_seconds):
-            trainer.add_callback(follower)
-        found = checkpoints.newest(job.work, trainer.inputs, progress.say)
+    inputs = _inputs(job, texts)
+    with writing(job.out), _enough_memory(job.student):
+        work = checkpoints.folder_of(job.work, inputs)
+        trainer = _trainer(job, rows, tokenizer, work)
+        trainer.order, trainer.inputs = order, inputs
+        trainer.tokens_a_step = tokens_a_step(texts, job.student.loss_on, job.student.batch_size)
+        first = trainer.is_world_process_zero()
+        found = agreed(checkpoints.newest(work, inputs, progress.say) if first else None)
         if found is not None:
             progress.say(f"stage {job.stage.name}: goes on from {found.name}")
-        _train(trainer, found, job.student)
-    if trainer.is_world_process_zero():
-        _save(trainer, job)
+        with progress.task("training", {job.stage.name: _steps(job, len(texts))}) as task:
+            _train(trainer, found, followers(task, job.stage.name, order, job.student.checkpoint_seconds))
+        if first:
+            _save(trainer, job)
+            _end_trackers(job.student)
 
 
-def _train(trainer: Any, checkpoint: Path | None, student: StudentConfig) -> None:
+def _train(trainer: Any, checkpoint: Path | None, followed_by: Sequence[Any]) -> None:
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    for follower in followed_by:
+        trainer.add_callback(follower)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+@contextmanager
+def _enough_memory(student: StudentConfig) -> Iterator[None]:
     import torch
 
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        yield
     except torch.OutOfMemoryError as error:
         size = student.micro_batch_size or student.batch_size // student.processes
         raise TwtError(
             f"the device has too little memory to train on {size} texts at once. Lower student.micro_batch_size, "
-            "or set student.gradient_checkpointing: true"
+            "or set student.gradient_checkpointing: true; finished stages stay"
         ) from error
 
 
@@ -105,6 +130,7 @@ def _save(trainer: Any, job: Training) -> None:
     losses = [row for row in trainer.state.log_history if "loss" in row]
     lines = [json.dumps({name: row[name] for name in ("step", "loss", "learning_rate")}) for row in losses]
     with writing(job.out):
+        trainer.model.config.use_cache = True  # which the Trainer switches off
         trainer.model.save_pretrained(job.out)
         (job.out / LOSSES).write_text("\n".join(lines) + "\n", encoding="utf-8")
         if job.student.tuning == "lora":
@@ -123,14 +149,23 @@ def _make_repeatable(adapter: Path, base: str) -> None:
     (adapter / "README.md").unlink(missing_ok=True)
 
 
-def _fitting(texts: list[tuple[Target, Encoded]], max_length: int, progress: Progress) -> list[tuple[Target, Encoded]]:
-    """The texts of at most `max_length` tokens. A longer one is left out whole: cut, it would teach a wrong end."""
-    long = [target.name for target, row in texts if len(row["input_ids"]) > max_length]
+def _fitting(
+    texts: list[tuple[Target, Encoded]], longest: int, stage: str, progress: Progress
+) -> list[tuple[Target, Encoded]]:
+    """The texts of at most so many tokens. A longer one is left out whole: cut, it would teach a wrong end."""
+    if not texts:
+        raise InputError(
+            f"stage {stage}: there is no text to learn; its objectives ask for rationales it does not have"
+        )
+    long = [target.name for target, row in texts if len(row["input_ids"]) > longest]
     if len(long) == len(texts):
-        raise InputError(f"student.max_length: none of the {len(texts)} training texts fits {max_length} tokens")
+        raise InputError(
+            f"student.max_length: none of the {len(texts)} training texts fits {longest} tokens, "
+            "which is it or what the model can read"
+        )
     if long:
-        progress.say(f"left out {len(long)} training texts over max_length={max_length} tokens: {', '.join(long[:5])}")
-    return [(target, row) for target, row in texts if len(row["input_ids"]) <= max_length]
+        progress.say(f"left out {len(long)} training texts over max_length={longest} tokens: {', '.join(long[:5])}")
+    return [(target, row) for target, row in texts if len(row["input_ids"]) <= longest]
 
 
 def _ordered(rows: list[Encoded], job: Training, end: int) -> tuple[Order, list[Encoded]]:
@@ -150,22 +185,29 @@ def _inputs(job: Training, texts: Sequence[tuple[Target, Encoded]]) -> dict[str,
     rows = json.dumps([row for _, row in texts]).encode()
     files = sorted(p for p in job.adapter.iterdir() if p.is_file() and p.name != MANIFEST) if job.adapter else []
     start = {path.name: file_digest(path) for path in files}
+    student = job.student
+    used = ["torch", "transformers", "peft", "accelerate", *(["trl"] if student.trainer == "trl" else [])]
     return {
         "student": job.identity,
+        "processes": student.processes,
+        "micro_batch_size": student.micro_batch_size,
+        "gradient_checkpointing": student.gradient_checkpointing,
+        "device": device_of(student),
+        "precision": str(half_precision(student)),
         "seed": job.seed,
         "stage": job.stage.model_dump(mode="json"),
         "training texts": hashlib.sha256(rows).hexdigest()[:16],
         "student of the stage before": hashlib.sha256(json.dumps(start).encode()).hexdigest()[:16],
-        **{name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
+        **{name: version(name) for name in used},
     }
 
 
-def _trainer(job: Training, rows: list[Encoded], tokenizer: PreTrainedTokenizerBase) -> Any:
+def _trainer(job: Training, rows: list[Encoded], tokenizer: PreTrainedTokenizerBase, work: Path) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    student, settings = job.student, _arguments(job)
-    arguments = TrainingArguments(**settings)
+    student, settings = job.student, _arguments(job, work)
+    arguments = one_device(TrainingArguments(**settings))
     device = str(arguments.device) if student.processes > 1 else device_of(student)  # each process has its own
     model = _with_adapter(load_model(_start(job), torch.float32, device), job)
     if student.gradient_checkpointing:
@@ -197,14 +239,14 @@ def _with_adapter(model: Any, job: Training) -> Any:
         raise no_such_module(model, modules) from error
 
 
-def _arguments(job: Training) -> dict[str, Any]:  # what TrainingArguments takes
+def _arguments(job: Training, work: Path) -> dict[str, Any]:  # what TrainingArguments takes
     import torch
 
     student, stage = job.student, job.stage
     _place_trackers(job.out.parent / "trackers", stage.name)
     at_once = student.micro_batch_size or student.batch_size // student.processes
     return {
-        "output_dir": str(job.work),
+        "output_dir": str(work),
         "run_name": stage.name,
         "per_device_train_batch_size": at_once,
         "gradient_accumulation_steps": student.batch_size // (at_once * student.processes),
@@ -230,6 +272,14 @@ def _arguments(job: Training) -> dict[str, Any]:  # what TrainingArguments takes
 
 def _place_trackers(folder: Path, stage: str) -> None:
     # Where the user has not said where: in the run's folder, and not where the process happens to be.
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard" / stage)
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(_TENSORBOARD or folder / "tensorboard") / stage)
     os.environ.setdefault("MLFLOW_TRACKING_URI", (folder / "mlruns").resolve().as_uri())
     os.environ.setdefault("WANDB_DIR", str(folder))
+
+
+def _end_trackers(student: StudentConfig) -> None:
+    # Its run would go on with the next stage, whose steps begin again at one.
+    if "wandb" in student.report_to:
+        import wandb
+
+        wandb.finish()

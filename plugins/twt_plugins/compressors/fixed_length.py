@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from twt_core.components import Compressor, Context
-from twt_core.rationale_steps import steps
+from twt_core.rationale_steps import steps, words
 from twt_core.records import Draft, Rewrite
 
 
@@ -46,15 +46,22 @@ class FixedLength(Compressor):
     def _budget(self, draft: Draft) -> int:
         if self.ratio is None:
             return self.words or 0
-        return int(Fraction(str(self.ratio)) * len(draft.annotation.rationale.split()))
+        return int(Fraction(str(self.ratio)) * len(words(draft.annotation.rationale)))
 
 
-def shorten(rationale: str, words: int) -> str | None:
+def shorten(rationale: str, budget: int) -> str | None:
     """As many whole first steps as have no more than so many words; if not even one has, that many words."""
     kept, count = "", 0
     for step in steps(rationale):
-        count += len(step.split())
-        if count > words:
+        count += len(words(step))
+        if count > budget:
             break
         kept += step
-    return kept.strip() or " ".join(rationale.split()[:words]) or None
+    return kept.strip() or _first_words(rationale, budget)
+
+
+def _first_words(text: str, budget: int) -> str | None:
+    end = 0
+    for word in words(text)[:budget]:
+        end = text.index(word, end) + len(word)
+    return " ".join(text[:end].split()) or None
