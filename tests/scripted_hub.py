@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,12 +19,17 @@ class ScriptedHub:
         private: whether each repository is private, by ``models/OWNER/NAME`` or ``datasets/OWNER/NAME``.
         files: the files of each, by path.
         refuse: the status that every commit gets, if any.
+        large: the end of the names of files that go to the storage of large files, as ``.safetensors`` do on the hub.
+        refuse_large: the status that each of these gets there, if any.
     """
 
     def __init__(self) -> None:
         self.private: dict[str, bool] = {}
         self.files: dict[str, dict[str, bytes]] = {}
         self.refuse: int | None = None
+        self.large: str | None = None
+        self.refuse_large: int | None = None
+        self._stored: dict[str, bytes] = {}
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,9 +39,16 @@ class ScriptedHub:
             def do_POST(self) -> None:
                 self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
+            def do_PUT(self) -> None:
+                """A large file: its address alone lets it in, and no token goes there."""
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self._send(*hub.store(self.path, body) if "Authorization" not in self.headers else (400, {}))
+
             def _answer(self, body: bytes) -> None:
                 known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-                status, reply = hub.reply(self.path.partition("?")[0], body) if known else (401, {"error": "no"})
+                self._send(*hub.reply(self.path.partition("?")[0], body) if known else (401, {"error": "no"}))
+
+            def _send(self, status: int, reply: dict[str, Any]) -> None:
                 data = json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
@@ -60,10 +73,28 @@ class ScriptedHub:
                 return 200, {"id": f"{owner}/{name}", "private": self.private[repo], "siblings": []}
             case ["api", _, _, _, "preupload", _]:
                 asked = [file["path"] for file in json.loads(body)["files"]]
-                return 200, {"files": [{"path": p, "uploadMode": "regular", "shouldIgnore": False} for p in asked]}
+                return 200, {"files": [{"path": p, "uploadMode": self._mode(p), "shouldIgnore": False} for p in asked]}
             case ["api", kind, owner, name, "commit", _]:
                 return self._commit(f"{kind}/{owner}/{name}", body)
+        return self._large(path, body)
+
+    def _large(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if path.endswith(".git/info/lfs/objects/batch"):
+            return 200, {"objects": [self._upload(one) for one in json.loads(body)["objects"]]}
         return 404, {"error": f"no such address: {path}"}
+
+    def store(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Take a large file."""
+        if self.refuse_large is not None:
+            return self.refuse_large, {"error": "no room"}
+        self._stored[hashlib.sha256(body).hexdigest()] = body
+        return (200, {}) if path == f"/stored/{hashlib.sha256(body).hexdigest()}" else (400, {"error": "other bytes"})
+
+    def _mode(self, path: str) -> str:
+        return "lfs" if self.large is not None and path.endswith(self.large) else "regular"
+
+    def _upload(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {**asked, "actions": {"upload": {"href": f"{self.url}/stored/{asked['oid']}"}}}
 
     def _create(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         repo = f"{asked.get('type') or 'model'}s/{asked['organization']}/{asked['name']}"
@@ -77,8 +108,10 @@ class ScriptedHub:
         if self.refuse is not None:
             return self.refuse, {"error": "not today"}
         lines = [json.loads(line) for line in body.splitlines()]
-        sent = [line["value"] for line in lines if line["key"] == "file"]
-        self.files.setdefault(repo, {}).update({file["path"]: base64.b64decode(file["content"]) for file in sent})
+        sent = {key: [line["value"] for line in lines if line["key"] == key] for key in ("file", "lfsFile")}
+        files = self.files.setdefault(repo, {})
+        files.update({file["path"]: base64.b64decode(file["content"]) for file in sent["file"]})
+        files.update({file["path"]: self._stored[file["oid"]] for file in sent["lfsFile"]})
         return 200, {"commitUrl": f"{self.url}/{repo}/commit/1", "commitOid": "1", "success": True}
 
     def __enter__(self) -> Self:

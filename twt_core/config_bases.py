@@ -1,7 +1,8 @@
 """``extends``: a config that holds only what differs from others.
 
 ``extends: base.yaml``, or a list of files of which a later one goes before an earlier one; relative to the file that
-says so. Mappings are merged, all else is replaced; a component that names another ``use`` replaces the whole of it.
+says so. Mappings are merged, all else is replaced; a component that names another ``use`` replaces the whole of it, and
+so do queries of a file those of a data set, and the reverse.
 Other paths in all of the files are relative to the config that is run.
 """
 
@@ -53,11 +54,11 @@ def _read(path: Path, inside: tuple[Path, ...], found: dict[Path, Written]) -> N
     own = Written(dict(document.value), {key: Place(path, position) for key, position in document.positions.items()})
     chain = (*inside, path.resolve())
     for key, base in _bases(own, path):
+        if problem := problem_with_file(base):
+            raise InputError(f"{own.places[key]} {EXTENDS}: {base}: {problem}")
         if base.resolve() in chain:
             names = " -> ".join(file.name for file in (*chain, base))
             raise InputError(f"{own.places[key]} {EXTENDS}: a config cannot extend itself: {names}")
-        if problem := problem_with_file(base):
-            raise InputError(f"{own.places[key]} {EXTENDS}: {base}: {problem}")
         if base.resolve() not in found:  # what two bases share is read once, before both
             _read(base, chain, found)
     own.value.pop(EXTENDS, None)
@@ -86,13 +87,19 @@ def _merged(
     found = dict(base)
     for key, new in over.items():
         old, inside = base.get(key), (*path, key)
-        if isinstance(old, dict) and isinstance(new, dict) and new.get("use", old.get("use")) == old.get("use"):
+        if isinstance(old, dict) and isinstance(new, dict) and _goes_on(old, new):
             found[key] = _merged(old, new, inside, places)
         else:
             found[key] = new
             for replaced in [place for place in places if place[: len(inside)] == inside]:
                 del places[replaced]
     return found
+
+
+def _goes_on(old: Mapping[str, Json], new: Mapping[str, Json]) -> bool:
+    """Whether a mapping changes another, and is not one of its own."""
+    other_source = ("path" in new and "dataset" in old) or ("dataset" in new and "path" in old)
+    return new.get("use", old.get("use")) == old.get("use") and not other_source
 
 
 def extendable(schema: dict[str, Json]) -> dict[str, Json]:

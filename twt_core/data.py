@@ -22,6 +22,8 @@ from twt_core.rows import BadRow, check_rows, read_queries, refuse, refuse_share
 DOWNLOADS = ".data"
 
 _MOST_REASONS = 5
+#: A text as Python shows it: in ', or in " where it holds a '. A column's name, as in "choices", is none.
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"[^"]*'[^"]*")(?!\w)""")
 
 
 @dataclass
@@ -161,7 +163,7 @@ def _way_out(bad: Sequence[BadRow]) -> list[str]:
 
 def _reason(row: BadRow) -> str:
     """A problem without what is particular to its row."""
-    return re.sub(r"'[^']*'|\d+", "…", row.problem.partition(":")[0])
+    return re.sub(r"\d+", "…", _QUOTED.sub("…", row.problem).partition(":")[0])
 
 
 def _keep_apart(training: QuerySet, held_out: QuerySet) -> None:

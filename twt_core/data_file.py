@@ -11,13 +11,21 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 from twt_core.input_files import problem_with_file
 from twt_core.settings import ConfigPath, Json, Settings
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+#: A name without an owner may be one of the library's own readers (json, text), which take what lies where it runs.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def _readable_file(path: Path) -> Path:
     if problem := problem_with_file(path):
         raise ValueError(f"{path}: {problem}")
     return path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be read
+        return False
 
 
 def _or_text(schema: dict[str, Any]) -> None:
@@ -119,10 +127,10 @@ class DataFile(Settings):
     def _folder_beside_config(cls, dataset: str | None, info: ValidationInfo) -> str | None:
         if dataset is None or _HUB_ID.fullmatch(dataset):
             return dataset
-        folder = (Path((info.context or {}).get("folder", ".")) / Path(dataset).expanduser()).resolve()
         if not dataset.startswith((".", "/", "~")):
             raise ValueError("must be a hub id, owner/name, or a folder, ./NAME")
-        if not folder.is_dir():
+        folder = (Path((info.context or {}).get("folder", ".")) / Path(dataset).expanduser()).resolve()
+        if not _is_folder(folder):
             raise ValueError(f"no such folder: {folder}")
         return str(folder)
 

@@ -57,9 +57,20 @@ def recipe(run: Path) -> Recipe:
     """The settings that a run folder was last run with.
 
     Raises:
-        InputError: it is no run folder.
+        InputError: it is no run folder, or they cannot be used.
     """
-    return Recipe.model_validate_json((_folder(run) / RECIPE).read_text(encoding="utf-8"))
+    file = _folder(run) / RECIPE
+    try:
+        found = Recipe.model_validate_json(file.read_text(encoding="utf-8"))
+        StudentConfig.model_validate(found.student)
+        found.task()
+    except ValueError as error:  # no JSON, no UTF-8, or no settings of what is installed
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise InputError(
+            f"{file}: cannot be used: {problem.removeprefix('Value error, ')}. If it is damaged, remove it and run "
+            "`twt run` again: what is on disk is not made again"
+        ) from None
+    return found
 
 
 def summary(run: Path) -> Summary:
@@ -128,7 +139,13 @@ def student_of(run: Path, progress: Progress) -> Student:
     return Student(config, run.resolve().parent / MODELS, found.seed, progress)
 
 
-def answer(run: Path, question: str, stage: str | None = None, choices: tuple[str, ...] | None = None) -> Answer:
+def answer(
+    run: Path,
+    question: str,
+    stage: str | None = None,
+    choices: tuple[str, ...] | None = None,
+    tests: tuple[str, ...] | None = None,
+) -> Answer:
     """Ask a run's student.
 
     Args:
@@ -136,15 +153,16 @@ def answer(run: Path, question: str, stage: str | None = None, choices: tuple[st
         question: what to ask.
         stage: whose student; the recommended stage's by default.
         choices: the answers to choose from, where the task has them.
+        tests: the tests that the answer is to pass, where the task has them.
 
     Raises:
-        InputError: no finished run, no such stage, or an empty question.
+        InputError: no finished run, no such stage, an empty question, or one that the task cannot use.
     """
     if not question.strip():
         raise InputError("the question is empty")
     name = chosen_stage(run, stage)
     task = recipe(run).task()
-    query = Query(id="question", query=question, choices=choices)
+    query = Query(id="question", query=question, choices=choices, tests=tests)
     try:
         task.check(query)
     except ValueError as error:

@@ -1,7 +1,8 @@
 """Rows of a data set, as queries in JSON: read through the library `datasets`, and kept from then on.
 
 What was downloaded is kept beside the runs, so that a run goes on with the same rows without a network, whatever
-becomes of the data set meanwhile. A data set in a folder is read anew each time.
+becomes of the data set meanwhile. Beside the copy stands what says that it is whole. A data set in a folder is read
+anew each time.
 """
 
 from __future__ import annotations
@@ -14,16 +15,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
+from pydantic import BaseModel
+
 from twt_core.data_file import Column, DataFile
 from twt_core.errors import InputError
 from twt_core.records import Query
 from twt_core.run import write_whole
-from twt_core.settings import Json
+from twt_core.settings import Json, file_digest
 
 #: What a prompt adds to each choice and each test at most: a letter, a mark, the end of a line.
 _BESIDE_A_PART = 8
 #: What `_COPY` depends on beside the rows of the hub.
 _OF_THE_ROWS = ("dataset", "config", "split", "revision", "columns", "shuffle", "skip", "limit")
+
+
+class Kept(BaseModel):
+    """What says that a copy is whole: the hash of its bytes; and how many rows the split has that it is taken from."""
+
+    sha256: str
+    split_rows: int
 
 
 class Split(Protocol):
@@ -42,7 +52,7 @@ class Split(Protocol):
 
 def downloaded(source: DataFile, kept_in: Path) -> bool:
     """Whether the rows of a data set can be read without a network."""
-    return source.folder is not None or _copy(source, kept_in).exists()
+    return source.folder is not None or _kept(_copy(source, kept_in)) is not None
 
 
 def read_rows(source: DataFile, kept_in: Path) -> Iterator[tuple[int, bytes]]:
@@ -59,14 +69,35 @@ def read_rows(source: DataFile, kept_in: Path) -> Iterator[tuple[int, bytes]]:
         yield from _mapped(source, load(source))
         return
     copy = _copy(source, kept_in)
-    if not copy.exists():
-        kept_in.mkdir(parents=True, exist_ok=True)
-        rows = _mapped(source, load(source))
-        write_whole(copy, (f"{number}\t{line.decode()}\n" for number, line in rows))
+    if (whole := _kept(copy)) is None:
+        _download(source, copy)
+    else:
+        _check_count(source, whole.split_rows, f" To read it anew, remove {copy}")
     with copy.open("rb") as file:
         for kept in file:
             number, _, line = kept.partition(b"\t")
             yield int(number), line
+
+
+def _download(source: DataFile, copy: Path) -> None:
+    split = load(source)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(copy, (f"{number}\t{line.decode()}\n" for number, line in _mapped(source, split)))
+    kept = Kept(sha256=file_digest(copy), split_rows=len(split))
+    write_whole(_seal(copy), kept.model_dump_json() + "\n")
+
+
+def _kept(copy: Path) -> Kept | None:
+    """What a copy holds; None where there is none, or another than was written."""
+    try:
+        kept = Kept.model_validate_json(_seal(copy).read_text(encoding="utf-8"))
+        return kept if file_digest(copy) == kept.sha256 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _seal(copy: Path) -> Path:
+    return copy.with_suffix(".json")
 
 
 def _copy(source: DataFile, kept_in: Path) -> Path:
@@ -94,12 +125,16 @@ def load(source: DataFile) -> Split:
     except Exception as error:  # noqa: BLE001  # the library's way to say that there is no such thing is of many kinds
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"{source.place}: cannot be loaded: {first}") from None
-    if source.rows is not None and len(split) != source.rows:
-        raise InputError(
-            f"{source.place}: has {len(split)} rows, and the config says {source.rows}: it is not the data set that "
-            "was meant, or has changed. Correct rows, or name a revision"
-        )
+    _check_count(source, len(split))
     return cast(Split, split)
+
+
+def _check_count(source: DataFile, count: int, hint: str = "") -> None:
+    if source.rows is not None and count != source.rows:
+        raise InputError(
+            f"{source.place}: has {count} rows, and the config says {source.rows}: it is not the data set that was "
+            f"meant, or has changed. Correct rows, or name a revision.{hint}"
+        )
 
 
 def _unreachable(source: DataFile, error: ConnectionError, *, offline: bool) -> str:

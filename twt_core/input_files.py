@@ -13,6 +13,13 @@ _MOST_NAMES = 20
 
 def problem_with_file(path: Path) -> str | None:
     """Why `path` cannot be read as a file, with the nearest names there are; None when it can."""
+    try:
+        return _problem(path)
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        return f"cannot be read: {error.strerror}"
+
+
+def _problem(path: Path) -> str | None:
     if path.is_dir():
         return "this is a folder: name a file in it"
     if not path.exists():

@@ -5,11 +5,35 @@ from __future__ import annotations
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from twt_core.errors import InputError
 
 _PACKAGE = "package:"
 _HEADER = 1 << 20
+
+
+def beside_config(model: str, info: ValidationInfo) -> str:
+    """A model's name as a config gives it, with a folder or file beside the config as an absolute path.
+
+    Raises:
+        ValueError: it begins as a relative path does, and there is nothing there.
+    """
+    folder = (info.context or {}).get("folder")
+    if folder is None:
+        return model
+    local = Path(folder) / model
+    if local.exists():
+        return str(local.resolve())
+    if model.startswith(("./", "../")):
+        raise ValueError(f"no such file or folder beside the config: {local}")
+    return model
+
+
+#: A folder or file (relative to the config), a hub id, or package:NAME/PATH.
+ModelName = Annotated[str, Field(min_length=1), AfterValidator(beside_config)]
 
 
 def find_model(model: str) -> Path | str:

@@ -57,6 +57,16 @@ def test_a_component_merges_with_its_like_and_replaces_another(load):
     assert load(other).diversity_selector == config_fakes.RandomPair()
 
 
+def test_a_file_replaces_a_data_set_and_the_reverse(load, tmp_path):
+    of_hub = "{dataset: a/b, split: validation, columns: {query: q}}"
+    file = load("extends: mid.yaml\nqueries: {path: queries.jsonl}\n", mid=f"extends: base.yaml\nqueries: {of_hub}\n")
+    assert file.queries == load(GOOD).queries
+    hub = load(f"extends: base.yaml\nqueries: {of_hub}\n").queries
+    assert (hub.path, hub.dataset, hub.split) == (None, "a/b", "validation")
+    more = load("extends: mid.yaml\nqueries: {limit: 3}\n", mid=f"extends: base.yaml\nqueries: {of_hub}\n").queries
+    assert more == hub.model_copy(update={"limit": 3})
+
+
 def test_of_several_the_later_goes_first_and_what_they_share_goes_last(load):
     config = load(
         "extends: [one.yaml, two.yaml]\n",
@@ -81,6 +91,8 @@ BAD = {
     "no such base": ("extends: bsae.yaml\n", "run.yaml:1:1 extends: bsae.yaml: no such file. ", 'mean "base.yaml"'),
     "no such base in a list": ("extends: [base.yaml, x.yml]\n", "run.yaml:1:22 extends: x.yml: no such file"),
     "itself": ("extends: run.yaml\n", "run.yaml:1:1 extends: a config cannot extend itself: run.yaml -> run.yaml"),
+    "no name at all": ('extends: "\\0"\n', "run.yaml:1:1 extends: ", "no such file"),
+    "a long name": (f"extends: {'x' * 300}\n", "run.yaml:1:1 extends: ", "cannot be read: File name too long"),
     "no file name": ("extends: 3\n", "run.yaml:1:1 extends: must be a config file, or a list of them"),
     "a mapping": ("extends: [{a: b}]\n", "run.yaml:1:1 extends: must be a config file, or a list of them"),
     "a problem of its own": ("extends: base.yaml\nsede: 1\n", "run.yaml:2:1 sede: unknown key"),

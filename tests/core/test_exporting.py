@@ -18,10 +18,14 @@ import yaml
 from scripted_hub import TOKEN, ScriptedHub
 
 from twt_core import finished as finished_run
+from twt_core import session
 from twt_core.errors import InputError, TwtError
 from twt_core.exporting import export
 from twt_core.exporting.markdown import block, code
-from twt_core.exporting.ollama import literal, prompt_text
+from twt_core.exporting.ollama import literal, prompt_text, write_modelfile
+from twt_core.exporting.placing import check_target, placed
+from twt_core.exporting.source import Source
+from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.run import Manifest
 from twt_core.settings import file_digest
@@ -41,6 +45,18 @@ def rows(file):
 def front(folder):
     """What stands in a card between the two lines of dashes."""
     return yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("\n---\n")[0])
+
+
+#: Settings of a run, with a learning rate that is none; with a task that nothing has.
+STUDENT = '{"identity": {}, "task_evaluator": {"use": "exact_match"}, "student": {"learning_rate": -1}, "seed": 0}'
+TASK = '{"identity": {}, "task_evaluator": {"use": "exact"}, "student": {"model": "a/b"}, "seed": 0}'
+
+
+def seal(step):
+    """Make a changed step whole again, as if it had been made so."""
+    manifest = Manifest.model_validate_json((step / "manifest.json").read_text(encoding="utf-8"))
+    files = {path.name: file_digest(path) for path in step.iterdir() if path.name != "manifest.json"}
+    (step / "manifest.json").write_text(manifest.model_copy(update={"files": files}).model_dump_json())
 
 
 def change(file, **values):
@@ -113,6 +129,49 @@ def test_a_damaged_stage_is_not_taken_out(again, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("stage", ["full", "compressed", "answer_only"])
+def test_no_data_set_of_damaged_traces(again, tmp_path, stage):
+    file = again.folder / again.summary.trace_steps[stage] / "rows.jsonl"
+    file.write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:2]), encoding="utf-8")
+    with pytest.raises(TwtError, match=r"damaged since it was made: rows\.jsonl\. Run again"):
+        export(again.folder, "dataset", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda text: text[:-9], "it cannot be read"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "it has 11 of 12 queries"),
+        (lambda text: text.replace('"q1"', '"r1"'), "query 'q1' is not in it"),
+    ],
+)
+def test_no_data_set_of_damaged_queries(again, tmp_path, damage, problem):
+    file = again.folder / "queries.jsonl"
+    file.write_text(damage(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(TwtError) as caught:
+        export(again.folder, "dataset", tmp_path / "out")
+    assert str(caught.value).startswith(f"{file}: damaged since it was made: {problem}. Run again")
+    file.unlink()
+    with pytest.raises(TwtError, match="damaged since it was made: it cannot be read"):
+        export(again.folder, "adapter", tmp_path / "out", "full")
+
+
+@pytest.mark.parametrize("text", ["{", "", '{"seed": 0}', "\ud800", STUDENT, TASK])
+def test_damaged_settings_of_a_run(again, tmp_path, text):
+    (again.folder / "config.json").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(InputError, match=r"config\.json: cannot be used: .* If it is damaged, remove it and run"):
+        export(again.folder, "dataset", tmp_path / "out")
+
+
+def test_settings_that_were_removed_are_written_again(again):
+    before = finished_run.recipe(again.folder)
+    (again.folder / "config.json").unlink()
+    progress = Progress(quiet=True)
+    session.run(again.config, (), again.runs, None, progress)
+    assert finished_run.recipe(again.folder) == before
+
+
 def modelfile(folder):
     """A Modelfile's instructions, read as Ollama does: a value in three quotes ends at the line that ends in them."""
     found, value = {}, None
@@ -161,13 +220,24 @@ def test_ollama_samples_as_the_student_does(again, tmp_path):
         ("a { b }} c", "a { b }} c"),
         ("a {{ b", "a {{ `{` }}{ b"),
         ("ends in {", "ends in {{ `{` }}"),
-        ('"a" ""', '"a" "{{/* */}}"'),
-        ('""""', '"{{/* */}}""{{/* */}}"'),
+        ('"a" "" b', '"a" "{{/* */}}" b'),
+        ('"""" b', '"{{/* */}}"{{/* */}}"{{/* */}}" b'),
+        ('ends in "', 'ends in "{{/* */}}'),
+        ('ends in ""', 'ends in "{{/* */}}"{{/* */}}'),
     ],
 )
 def test_a_text_in_a_template_of_ollama(text, piece):
-    # Each was given to Go's text/template, which made the text of it again.
     assert literal(text) == piece
+
+
+def test_a_prompt_that_ends_in_a_quote(finished, tmp_path, model):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = '{% for m in messages %}{{ m.content }}{% endfor %}Begin: "'
+    write_modelfile(Source.of(finished.folder, "full"), tokenizer, tmp_path)
+    assert modelfile(tmp_path)["TEMPLATE"] == f'{{{{ .Prompt }}}}\n{SHOWN}Begin: "{{{{/* */}}}}'
+    assert '""""' not in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 
 def test_a_prompt_without_a_chat_template(tmp_path):
@@ -203,6 +273,17 @@ def test_a_card_says_how_to_ask(finished, tmp_path):
     assert str(finished.folder) not in card
 
 
+@pytest.mark.parametrize("what", ["adapter", "merged", "ollama", "dataset"])
+def test_an_export_does_not_say_where_things_lie(finished, tmp_path, model, what):
+    export(finished.folder, what, tmp_path / "out", "full")
+    for file in (tmp_path / "out").iterdir():
+        for place in (model, finished.folder):
+            assert str(place).encode() not in file.read_bytes(), file.name
+    if what == "adapter":
+        settings = json.loads((tmp_path / "out" / "adapter_config.json").read_text(encoding="utf-8"))
+        assert settings["base_model_name_or_path"] == model.name
+
+
 def test_a_card_shows_what_stands_before_a_question(again, tmp_path):
     schedule = [stage.model_dump(mode="json") for stage in again.summary.schedule]
     schedule[0]["objectives"][0]["prefix"] = "[label] "
@@ -220,7 +301,7 @@ def test_a_card_tells_the_tasks_of_a_stage_apart(again, tmp_path):
     shown = "| `full` | the teachers' whole rationales, alone; the answer alone |"
     assert shown in (tmp_path / "data" / "README.md").read_text(encoding="utf-8")
     tasks = {row["task"] for row in rows(tmp_path / "data" / "full.jsonl")}
-    assert tasks == {"rationale/[rationale] /", "answer//"}
+    assert tasks == {"0/rationale/", "1/answer/"}
     export(again.folder, "adapter", tmp_path / "adapter", "full")
     card = (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
     assert "```text\nThe answer is: (answer)\n```" in card
@@ -360,6 +441,8 @@ def test_a_datasets_folder_keeps_ids_that_look_like_dates(again, tmp_path):
         for number in range(12):
             text = text.replace(f'"q{number}"', f'"2024-01-{number + 1:02}"')
         file.write_text(text, encoding="utf-8")
+    for step in again.folder.glob("*-*traces"):
+        seal(step)
     for form in ("datasets", "chatml"):
         export(again.folder, "dataset", tmp_path / form, form=form)
     for stage in ("full", "answer_only"):
@@ -381,6 +464,7 @@ def test_a_line_separator_in_a_text_ends_no_row(again, tmp_path):
     for file in (again.folder / "queries.jsonl", again.folder / again.summary.trace_steps["full"] / "rows.jsonl"):
         text = file.read_text(encoding="utf-8").replace(" plus ", "\u2028plus ").replace(" counts ", "\u2028counts ")
         file.write_text(text, encoding="utf-8")
+    seal(again.folder / again.summary.trace_steps["full"])
     export(again.folder, "dataset", tmp_path / "out")
     found = rows(tmp_path / "out" / "full.jsonl")
     assert len(found) == again.summary.annotations.selected
@@ -427,6 +511,33 @@ def test_what_a_killed_export_left_is_no_hindrance(finished, tmp_path):
     assert "half.jsonl" not in written(tmp_path / "out")
 
 
+def test_two_exports_to_one_place_leave_each_other_alone(finished, tmp_path):
+    with placed(tmp_path / "out") as folder:
+        (folder / "mine").touch()
+        with pytest.raises(InputError, match="out: another export to it is under way"):
+            export(finished.folder, "dataset", tmp_path / "out")
+        export(finished.folder, "dataset", tmp_path / "other")
+    assert written(tmp_path) == ["other", "out"]
+    assert written(tmp_path / "out") == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 254, "x\0y", "round"])
+def test_a_place_where_no_folder_can_be(finished, tmp_path, name):
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(InputError, match="cannot write there"):
+        export(finished.folder, "dataset", tmp_path / name)
+    assert written(tmp_path) == ["round"]
+
+
+def test_a_place_that_may_not_be_looked_at(finished, tmp_path, monkeypatch):
+    def refused(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(InputError, match="out: cannot write there: Permission denied"):
+        check_target(tmp_path / "out")
+
+
 def test_the_untouched_student_has_no_adapter(finished, tmp_path):
     with pytest.raises(InputError, match="the untouched student has no adapter"):
         export(finished.folder, "adapter", tmp_path / "out", "untouched")
@@ -463,9 +574,10 @@ def push(finished, tmp_path):
     """The command line in a process of its own, with a hub: the hub's client reads its settings when imported."""
 
     def run(hub, *arguments, token=TOKEN):
+        # Without xet, whose own storage has more to it than a test can play.
         env = {
             **os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "",
-            "HF_TOKEN": token,
+            "HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1",
         }  # fmt: skip
         command = [Path(sys.executable).with_name("twt"), "export", finished.folder, "--stage", "full", *arguments]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -503,6 +615,25 @@ def test_a_push_that_fails_says_how_to_go_on(push, tmp_path):
     assert f"To upload it later: hf upload me/mine {tmp_path / 'out'} . --repo-type dataset" in done.stderr
     assert TOKEN not in done.stderr
     assert (tmp_path / "out" / "full.jsonl").is_file()
+
+
+def test_weights_go_to_the_storage_of_large_files(push, tmp_path):
+    with ScriptedHub() as hub:
+        hub.large = ".safetensors"
+        done = push(hub, "--adapter", tmp_path / "out", "--push", "me/mine")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert hub.files == {"models/me/mine": {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}}
+
+
+def test_weights_that_do_not_arrive(push, tmp_path):
+    with ScriptedHub() as hub:
+        hub.large, hub.refuse_large = ".safetensors", 403
+        done = push(hub, "--adapter", tmp_path / "out", "--push", "me/mine")
+        assert hub.files == {}
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "not on the hub as me/mine: Error while uploading 'adapter_model.safetensors' to the Hub. To" in done.stderr
+    assert f"hf upload me/mine {tmp_path / 'out'} . --repo-type model" in done.stderr
 
 
 def test_a_push_without_a_token_or_a_name_writes_nothing(push, tmp_path):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import builtins
 import json
-import shutil
 
 import project
 import pytest
 
 from twt_core import session
 from twt_core.config import load_config
-from twt_core.data import DOWNLOADS, read_data
+from twt_core.data import DOWNLOADS, _reason, read_data
 from twt_core.data_file import DataFile
 from twt_core.errors import InputError
 from twt_core.hub_data import placeholder, size
 from twt_core.progress import Progress
 from twt_core.records import Query
+from twt_core.rows import BadRow
 
 HUB = "{dataset: owner/sums, columns: {query: question, answer: {column: solution, pattern: '#### (.*)'}}%s}"
 
@@ -142,6 +142,13 @@ def test_what_is_left_out_is_counted_by_reason(data_set, read):
         assert reason in note
 
 
+@pytest.mark.parametrize("end", ["", "'", '"'])
+def test_rows_with_tests_that_cannot_be_used_have_one_reason(end):
+    problems = [f"the test {text + end!r} is not of the form: assert f(1) == 2" for text in ("f(1)[2:]", "{3: 'c'}")]
+    assert {_reason(BadRow(n, 1, problem)) for n, problem in enumerate(problems)} == {"the test … is not of the form"}
+    assert _reason(BadRow(1, 1, '"choices" holds an empty option: A) x')) == '"choices" holds an empty option'
+
+
 def test_ids_that_are_there_twice(data_set, read):
     text = data_set(train=[*sums([50]), {**sums([51])[0], "nr": 50}]).replace("{query", "{id: nr, query")
     assert "row 1: id '50' is already on row 0" in refusal(read, text % "")
@@ -167,6 +174,9 @@ BAD_SOURCES = {
     "{dataset: owner/sums, columns: {answer: a}}": "queries.columns.query: missing. The question.",
     "{dataset: ./gone, columns: {query: q}}": "no such folder",
     "{dataset: a/b/c, columns: {query: q}}": "must be a hub id, owner/name, or a folder",
+    "{dataset: json, columns: {query: q}}": "must be a hub id, owner/name, or a folder",
+    "{dataset: ./%s, columns: {query: q}}" % ("x" * 300): "no such folder",
+    "{path: %s}" % ("x" * 300): "cannot be read: File name too long",
     "{dataset: owner/sums, columns: {query: {column: q, pattern: x}}}": "has 0 groups",
     "{dataset: owner/sums, columns: {query: {column: q, pattern: '('}}}": "no regular expression",
     "{dataset: owner/sums, columns: {query: 3}}": "queries.columns.query: must be a mapping, {column: ...}",
@@ -215,21 +225,61 @@ def test_without_the_library_the_way_out_is_named(read, monkeypatch):
     assert 'pip install "twt-distill[hub]"' in refusal(read, HUB % "")
 
 
-def test_what_was_downloaded_is_not_loaded_again(data_set, tmp_path, read, monkeypatch):
-    """The hub is a folder here: the library reads it for real, under the hub's name."""
+@pytest.fixture
+def hub(data_set, tmp_path, monkeypatch):
+    """A hub that is a folder here: the library reads it for real, under the hub's name. Gone with the first call."""
     datasets = pytest.importorskip("datasets")
     data_set(train=sums([50, 51]))
     load = datasets.load_dataset
     monkeypatch.setattr(
         datasets, "load_dataset", lambda _, *more, **named: load(str(tmp_path / "sums"), *more, **named)
     )
+
+    def gone():
+        monkeypatch.setattr(datasets, "load_dataset", load)
+
+    return gone
+
+
+def test_what_was_downloaded_is_not_loaded_again(hub, read):
     before = read(HUB % "")
-    shutil.rmtree(tmp_path / "sums")
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    hub()
     assert read(HUB % "").queries == before.queries
     assert read(HUB % "", download=False).queries == before.queries  # so a plan has them, too
     assert read(HUB % ", max_bytes: 50, leave_out: [repeated]").queries == before.queries
     assert "not downloaded yet" in refusal(read, HUB % ", limit: 1")  # other rows
+
+
+DAMAGE = {
+    "rows": lambda text: text[: text.index("\n") + 1],
+    "json": lambda text: text[: len(text) // 2],
+}
+
+
+@pytest.mark.parametrize("part", DAMAGE)
+def test_a_damaged_copy_is_downloaded_again(hub, read, tmp_path, part):
+    before = read(HUB % "")
+    [file] = (tmp_path / "runs" / DOWNLOADS).glob(f"*.{part}")
+    whole = file.read_text(encoding="utf-8")
+    for damaged in (DAMAGE[part](whole), None):
+        if damaged is None:
+            file.unlink()
+        else:
+            file.write_text(damaged, encoding="utf-8")
+        assert "is not downloaded yet" in refusal(read, HUB % "", download=False)
+        assert read(HUB % "").queries == before.queries
+        assert file.read_text(encoding="utf-8") == whole
+    file.unlink()
+    hub()
+    assert "not downloaded yet" in refusal(read, HUB % "")
+
+
+def test_the_rows_of_a_copy_are_counted_too(hub, read):
+    kept = read(HUB % ", rows: 2").queries
+    hub()
+    assert read(HUB % ", rows: 2").queries == kept
+    found = refusal(read, HUB % ", rows: 3")
+    assert "has 2 rows, and the config says 3" in found and "To read it anew, remove " in found
 
 
 def test_rows_with_any_text_come_through(data_set, read):

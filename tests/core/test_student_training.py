@@ -363,3 +363,15 @@ def test_a_text_longer_than_the_model_reads_is_left_out(train, capsys):
     long = Target("q99", TARGETS[0].messages, "again " * 600)
     train("a", targets=[*TARGETS, long], max_length=100_000, quiet=False)
     assert "left out 1 training texts over max_length=512 tokens: q99" in capsys.readouterr().err
+
+
+def test_a_device_that_runs_out_of_memory_says_what_to_lower(train, monkeypatch):
+    import torch
+    from transformers import Trainer
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Trainer, "training_step", full)
+    with pytest.raises(TwtError, match=r"too little memory\. Lower student\.micro_batch_size"):
+        train("a")

@@ -35,7 +35,7 @@ def export(run: Path, what: What, target: Path, stage: str | None = None, form: 
     Raises:
         InputError: no such stage, no adapter in it, a library is missing, or the target is not empty or cannot be
             written.
-        TwtError: the disk is full, or the stage was damaged since it was made.
+        TwtError: the disk is full, or what is exported was damaged since it was made.
     """
     return _write(_checked(run, what, target, stage, form), what, target, form)
 
@@ -72,8 +72,10 @@ def export_all(
 def _checked(run: Path, what: What, target: Path, stage: str | None, form: Form) -> Source:
     source = Source.of(run, stage)
     check_target(target)
+    _ = source.queries
     if what == "dataset":
         check_form(form)
+        source.check_traces()
     elif what == "adapter":
         _ = source.adapter
     else:

@@ -62,7 +62,7 @@ def upload(folder: Path, push: Push, *, dataset: bool) -> str:
                 + _by_hand(folder, kind, push)
             )
         api.upload_folder(repo_id=push.repo, repo_type=kind, folder_path=folder, commit_message="Upload by twt export")
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:  # RuntimeError: a large file did not arrive
         cause = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise TwtError(
             f"{folder} is written, and not on the hub as {push.repo}: {cause}. {_by_hand(folder, kind, push)}"

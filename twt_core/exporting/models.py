@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twt_core import finished
+from twt_core.exporting.made_by import base_name
 from twt_core.exporting.model_card import model_card
 from twt_core.exporting.ollama import write_modelfile
 from twt_core.exporting.source import Source, is_adapter
@@ -22,8 +24,14 @@ def write_adapter(source: Source, folder: Path) -> str:
     """What peft loads onto the base model."""
     for path in source.adapter.glob("adapter_*"):  # beside them lies what the run keeps for itself
         shutil.copyfile(path, folder / path.name)
+    _name_base(folder / "adapter_config.json", base_name(source.student.model))
     (folder / "README.md").write_text(model_card(source, adapter=True), encoding="utf-8")
     return f"the adapter of stage {source.stage}"
+
+
+def _name_base(config: Path, base: str) -> None:
+    settings = {**json.loads(config.read_text(encoding="utf-8")), "base_model_name_or_path": base}
+    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write_merged(source: Source, folder: Path) -> str:

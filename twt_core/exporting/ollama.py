@@ -76,4 +76,4 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> 
 def literal(text: str) -> str:
     """A text as a piece of a Go template between three quotes: no brace opens an action, no quotes end the value."""
     braces = re.sub(r"\{(?=\{|\Z)", "{{ `{` }}", text)
-    return braces.replace('""', '"{{/* */}}"')
+    return re.sub(r'"(?="|\Z)', '"{{/* */}}', braces)

@@ -9,7 +9,7 @@ from typing import Self
 
 from twt_core import distillation, finished
 from twt_core.course import Course
-from twt_core.errors import InputError
+from twt_core.errors import InputError, TwtError
 from twt_core.metrics import UNTOUCHED, StageScore
 from twt_core.progress import Progress
 from twt_core.recipe import Recipe
@@ -46,9 +46,20 @@ class Source:
 
     @cached_property
     def queries(self) -> dict[str, Query]:
-        """What was asked, by id."""
-        with (self.run / QUERIES).open(encoding="utf-8") as file:
-            return {query.id: query for query in map(Query.model_validate_json, file)}
+        """What was asked, by id.
+
+        Raises:
+            TwtError: the file was damaged since it was made.
+        """
+        path, count = self.run / QUERIES, self.summary.annotations.queries
+        try:
+            with path.open(encoding="utf-8") as file:
+                found = {query.id: query for query in map(Query.model_validate_json, file)}
+        except (OSError, ValueError):
+            raise self._damaged_queries("it cannot be read") from None
+        if len(found) != count:
+            raise self._damaged_queries(f"it has {len(found)} of {count} queries")
+        return found
 
     @cached_property
     def course(self) -> Course:
@@ -105,9 +116,27 @@ class Source:
         earlier = [target for one in replayed for target in self._own(one)]
         return distillation.with_replay(self._own(stage), earlier, stage.replay, f"{self.recipe.seed}/{stage.name}")
 
+    def check_traces(self) -> None:
+        """Make sure that what the stages were trained on is as it was made.
+
+        Raises:
+            TwtError: it was damaged since.
+        """
+        run = Run(self.run, Progress(quiet=True))
+        for stage in self.course.stages.values():
+            run.verify(Artifact(self.run / self.summary.trace_steps[stage.name], None))
+            if lost := [trace.query_id for trace in self._traces(stage) if trace.query_id not in self.queries]:
+                raise self._damaged_queries(f"query {lost[0]!r} is not in it")
+
     def _own(self, stage: Stage) -> list[Target]:
-        traces = Rows(self.run / self.summary.trace_steps[stage.name], None, Trace).read()
-        return distillation.targets(self.queries, traces, self.recipe.task(), stage.objectives)
+        return distillation.targets(self.queries, self._traces(stage), self.recipe.task(), stage.objectives)
+
+    def _traces(self, stage: Stage) -> list[Trace]:
+        return Rows(self.run / self.summary.trace_steps[stage.name], None, Trace).read()
+
+    def _damaged_queries(self, problem: str) -> TwtError:
+        way_out = "Run again: it is then written anew"
+        return TwtError(f"{self.run / QUERIES}: damaged since it was made: {problem}. {way_out}")
 
 
 def is_adapter(weights: Path) -> bool:

@@ -47,9 +47,13 @@ def _run(report: int, source: str, snippets: tuple[tuple[str, tuple[str, ...]], 
 
 def _values(setup: str, expressions: tuple[str, ...], names: dict[str, Any]) -> list[str]:
     exec(compile(setup, "<test>", "exec", dont_inherit=True), names)
-    found = [eval(compile(one, "<test>", "eval", dont_inherit=True), names) for one in expressions]
+    # Each as text before the next, which may change it.
+    return [_text(eval(compile(one, "<test>", "eval", dont_inherit=True), names)) for one in expressions]
+
+
+def _text(value: object) -> str:
     try:
-        return [literals.encode(value) for value in found]
+        return literals.encode(value)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - the value's own code may raise whatever it likes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from twt_core.models import ModelName
 from twt_core.settings import Settings
 
 
@@ -29,8 +29,7 @@ class StudentConfig(Settings):
         {"checkpoint_seconds", "report_to", "micro_batch_size", "gradient_checkpointing", "processes"}
     )
 
-    model: str = Field(
-        min_length=1,
+    model: ModelName = Field(
         description="A folder or file (relative to the config), a hub id, or package:NAME/PATH for one in a package.",
     )
     lora: LoraConfig = Field(
@@ -86,19 +85,6 @@ class StudentConfig(Settings):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto", description="auto takes bf16 where the device is fast at it."
     )
-
-    @field_validator("model")
-    @classmethod
-    def _folder_beside_config(cls, model: str, info: ValidationInfo) -> str:
-        folder = (info.context or {}).get("folder")
-        if folder is None:
-            return model
-        local = Path(folder) / model
-        if local.exists():
-            return str(local.resolve())
-        if model.startswith(("./", "../")):
-            raise ValueError(f"no such file or folder beside the config: {local}")
-        return model
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:

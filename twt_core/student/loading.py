@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from twt_core.errors import InputError
+from twt_core.errors import InputError, TwtError
 from twt_core.models import find_model, model_identity
 from twt_core.student.config import StudentConfig
 
@@ -105,6 +107,27 @@ def ready_base(model: str, cache: Path) -> Path | str:
     return target
 
 
+def shared_base(model: str, cache: Path | None) -> Path | str:
+    """As `ready_base`, for models that are no run's student. Two processes that want the same GGUF convert it once.
+
+    Args:
+        model: see `twt_core.models.find_model`.
+        cache: where a GGUF made ready is kept; by default the folder twt/models in the user's cache folder.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    from filelock import FileLock
+
+    found = find_model(model)
+    if isinstance(found, str) or found.is_dir():
+        return found
+    cache = cache or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "twt" / "models"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{model_identity(model)}.lock"):
+        return ready_base(model, cache)
+
+
 def _dequantise(gguf: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -163,6 +186,21 @@ def load_model(base: Path | str, dtype: torch.dtype, device: str) -> PreTrainedM
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise InputError(f"student.model: cannot load {base}{offline}: {_first_line(error)}") from error
     return cast("PreTrainedModel", model.to(device))
+
+
+@contextmanager
+def enough_memory(advice: str) -> Iterator[None]:
+    """Turn a device's running out of memory into a message with the way out.
+
+    Raises:
+        TwtError: it did.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TwtError(f"the device has too little memory. {advice}; what is finished stays") from error
 
 
 def longest_text(base: Path | str) -> int:

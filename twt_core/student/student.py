@@ -129,13 +129,17 @@ class Student:
     ) -> list[Generation]:
         """See `twt_core.student.generation.generate`."""
         from twt_core.student.generation import generate
+        from twt_core.student.loading import enough_memory
 
-        return generate(self.base, adapter, prompts, self.config, self._seed, self._progress, answered)
+        with enough_memory("Lower student.generation_batch_size"):
+            return generate(self.base, adapter, prompts, self.config, self._seed, self._progress, answered)
 
     def logprobs(
         self, adapter: Path | None, pairs: Sequence[tuple[Sequence[Message], str]]
     ) -> list[list[TokenLogprob]]:
         """See `twt_core.student.scoring.text_logprobs`."""
+        from twt_core.student.loading import enough_memory
         from twt_core.student.scoring import text_logprobs
 
-        return text_logprobs(self.base, adapter, pairs, self.config, self._progress)
+        with enough_memory("Lower student.generation_batch_size"):
+            return text_logprobs(self.base, adapter, pairs, self.config, self._progress)

@@ -42,12 +42,11 @@ def our_trainer(model: Any, arguments: Any, rows: Sequence[Encoded], collator: C
         ) -> Any:
             labels, weights = inputs.pop("labels"), inputs.pop("weights")
             outputs = model(**inputs, logits_to_keep=labels.shape[1])
-            # The logits at position t predict the label at t + 1, and both end at the right edge.
+            # The logits at position t predict the label at t + 1, and both end at the right edge. Labels are moved, and
+            # not logits, of which that would make a copy.
+            following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
             losses = torch.nn.functional.cross_entropy(
-                outputs.logits[:, :-1].flatten(0, 1).float(),
-                labels[:, 1:].flatten(),
-                ignore_index=IGNORED,
-                reduction="none",
+                outputs.logits.flatten(0, 1).float(), following.flatten(), ignore_index=IGNORED, reduction="none"
             )
             total = (losses.view(len(labels), -1).sum(1) * weights).sum()
             # A mean over the tokens of the step, however it is divided among passes and processes: the Trainer adds

@@ -6,15 +6,14 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from twt_core.errors import InputError, TwtError
+from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.records import Stage
 from twt_core.run import MANIFEST
@@ -26,6 +25,7 @@ from twt_core.student.encoding import Encoded, Target, encode_target
 from twt_core.student.followers import agreed, followers
 from twt_core.student.loading import (
     device_of,
+    enough_memory,
     half_precision,
     load_model,
     load_tokenizer,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Where the user wants TensorBoard's logs, if anywhere.
 _TENSORBOARD = os.environ.get("TENSORBOARD_LOGGING_DIR")
+
+_LESS_MEMORY = "Lower student.micro_batch_size, or set student.gradient_checkpointing: true"
 
 #: The loss of each step, in the stage's folder.
 LOSSES = "losses.jsonl"
@@ -87,7 +89,7 @@ def train_stage(job: Training, progress: Progress) -> None:
     texts = _fitting(encoded, min(job.student.max_length, longest_text(job.base)), job.stage.name, progress)
     order, rows = _ordered(weighted(texts, job.student.loss_on), job, int(tokenizer.eos_token_id))
     inputs = _inputs(job, texts)
-    with writing(job.out), _enough_memory(job.student):
+    with writing(job.out), enough_memory(_LESS_MEMORY):
         work = checkpoints.folder_of(job.work, inputs)
         trainer = _trainer(job, rows, tokenizer, work)
         trainer.order, trainer.inputs = order, inputs
@@ -110,20 +112,6 @@ def _train(trainer: Any, checkpoint: Path | None, followed_by: Sequence[Any]) ->
     for follower in followed_by:
         trainer.add_callback(follower)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-@contextmanager
-def _enough_memory(student: StudentConfig) -> Iterator[None]:
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        size = student.micro_batch_size or student.batch_size // student.processes
-        raise TwtError(
-            f"the device has too little memory to train on {size} texts at once. Lower student.micro_batch_size, "
-            "or set student.gradient_checkpointing: true; finished stages stay"
-        ) from error
 
 
 def _save(trainer: Any, job: Training) -> None:

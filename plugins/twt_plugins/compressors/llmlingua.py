@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from twt_core.components import Compressor, Context
 from twt_core.errors import InputError
-from twt_core.models import find_model, model_identity
+from twt_core.models import ModelName, find_model, model_identity
 from twt_core.records import Draft, Rewrite
 from twt_core.settings import ConfigPath, Json
+from twt_core.student.loading import shared_base
 
 
 class LLMLingua(Compressor):
@@ -30,8 +29,7 @@ class LLMLingua(Compressor):
     reads_student = False
     not_identity = frozenset({"device", "cache"})
 
-    model: str = Field(
-        min_length=1,
+    model: ModelName = Field(
         description="A folder or GGUF file (relative to the config), a hub id, or package:NAME/PATH in a package.",
     )
     rate: float = Field(default=0.5, gt=0, lt=1, description="Share of each rationale's tokens that is aimed at.")
@@ -41,13 +39,6 @@ class LLMLingua(Compressor):
     cache: ConfigPath | None = Field(
         default=None, description="Folder for a GGUF made ready; else twt/models in the user's cache folder."
     )
-
-    @field_validator("model")
-    @classmethod
-    def _beside_config(cls, model: str, info: ValidationInfo) -> str:
-        folder = (info.context or {}).get("folder")
-        local = Path(folder) / model if folder is not None else None
-        return str(local.resolve()) if local is not None and local.exists() else model
 
     def identity(self) -> dict[str, Json]:
         """The options, with the model by its files."""
@@ -72,7 +63,7 @@ class LLMLingua(Compressor):
             return []
         self.check_run(context)
         try:
-            shorten = load(self._base(), self.device)
+            shorten = load(shared_base(self.model, self.cache), self.device)
         except InputError as error:
             raise InputError(f"compressor.model: {str(error).removeprefix('student.')}") from error
         return [
@@ -81,17 +72,3 @@ class LLMLingua(Compressor):
             )
             for draft in drafts
         ]
-
-    def _base(self) -> Path | str:
-        """Where the model is ready to load. Two processes that want the same GGUF convert it once."""
-        from filelock import FileLock
-
-        from twt_core.student.loading import ready_base
-
-        found = find_model(self.model)
-        if isinstance(found, str) or found.is_dir():
-            return found
-        cache = self.cache or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "twt" / "models"
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{model_identity(self.model)}.lock"):
-            return ready_base(self.model, cache)

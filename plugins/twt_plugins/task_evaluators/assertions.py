@@ -1,7 +1,7 @@
 """Tests of the form ``assert f(1, 2) == 3`` (MBPP, Austin et al. 2021, arXiv 2108.07732), taken apart.
 
-What the program under test computes is evaluated with it; what it is compared with never is. Both come back as plain
-values, and `conditions` decides.
+What the program under test computes is evaluated with it; what it is compared with never is, unless the arguments need
+it, too (`preparations`). Both come back as plain values, and `conditions` decides.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from functools import lru_cache
 
 from twt_core.sandbox.program import Snippet
 from twt_plugins.task_evaluators.conditions import is_part
+from twt_plugins.task_evaluators.preparations import names, needed, tied
 from twt_plugins.task_evaluators.vetting import BUILTINS, MODULES, forbidden
 
 _LONGEST = 10_000
+_COSTLY = (ast.comprehension, ast.BinOp, ast.JoinedStr)
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
 
 
@@ -28,7 +30,8 @@ class Assertion:
     Attributes:
         text: the test as it is written.
         names: what the program has to define.
-        asked: what is evaluated with the program: the test's preparations, then the expressions named v0, v1, ...
+        asked: what is evaluated with the program: those of the test's preparations that it needs, then the
+            expressions named v0, v1, ...
         expected: what is evaluated without it, in the same way: the expressions named by `computed`.
         computed: the names of `expected`'s expressions in the condition.
         literals: the other values in the condition, by name.
@@ -42,6 +45,10 @@ class Assertion:
     computed: tuple[str, ...]
     literals: dict[str, object] = field(compare=False)
     condition: ast.expr = field(compare=False)
+
+    def is_costly(self) -> bool:
+        """Whether what is asked does more by itself than to call the program once with values written out."""
+        return bool(self.asked.setup) or any(map(_is_costly, self.asked.expressions))
 
 
 @lru_cache(maxsize=4096)
@@ -108,20 +115,18 @@ def _called(condition: ast.expr) -> set[str]:
     return {called.id for called in calls[:1] if isinstance(called, ast.Name)}
 
 
-def _names(node: ast.AST, context: type[ast.expr_context] = ast.expr_context) -> set[str]:
-    """The names in a node; what an import names is one that is stored."""
-    walked = list(ast.walk(node))
-    found = {one.id for one in walked if isinstance(one, ast.Name) and isinstance(one.ctx, context)}
-    imported = {(one.asname or one.name).partition(".")[0] for one in walked if isinstance(one, ast.alias)}
-    return found if context is ast.Load else found | imported
-
-
 def _bound(node: ast.AST) -> set[str]:
     """The names that only mean something within a node: of its comprehensions and lambdas."""
     walked = list(ast.walk(node))
     targets = [one.target for one in walked if isinstance(one, ast.comprehension)]
     arguments = {one.arg for one in walked if isinstance(one, ast.arg)}
-    return arguments.union(*(_names(target) for target in targets))
+    return arguments.union(*(names(target) for target in targets))
+
+
+def _is_costly(expression: str) -> bool:
+    nodes = list(ast.walk(ast.parse(expression)))
+    calls = sum(isinstance(node, ast.Call) for node in nodes)
+    return calls > 1 or any(isinstance(node, _COSTLY) for node in nodes)
 
 
 def _name(name: str) -> ast.Name:
@@ -157,7 +162,9 @@ class _Parts:
         self.builtin = builtin
         self.known = set(modules)  # names whose meaning does not depend on the program
         self.imports = [f"import {name}" for name in sorted(modules)]
+        self.earlier: list[ast.stmt] = []
         self.needed: set[str] = set()
+        self.used: set[str] = set()
         self.asked: list[str] = []
         self.expected: list[str] = []
         self.computed: list[str] = []
@@ -170,8 +177,8 @@ class _Parts:
             raise _NothingAsked(f"the test {_shown(self.text)} calls no function of the program")
         return Assertion(
             self.text,
-            frozenset(self.needed - {name for statement in before for name in _names(statement, ast.Store)}),
-            Snippet("\n".join([*self.imports, *map(ast.unparse, before)]), tuple(self.asked)),
+            frozenset(self.needed - {name for statement in before for name in names(statement, ast.Store)}),
+            Snippet("\n".join([*self.imports, *map(ast.unparse, needed(before, free, self.used))]), tuple(self.asked)),
             Snippet("\n".join([*self.imports, *map(ast.unparse, free)]), tuple(self.expected)),
             tuple(self.computed),
             self.literals,
@@ -180,16 +187,17 @@ class _Parts:
 
     def _prepared(self, statement: ast.stmt) -> bool:
         """Whether a preparation is free of the program; then the names it sets are known."""
-        unknown, names = self._unknown(statement), _names(statement)
+        unknown, met = self._unknown(statement), names(statement)
+        self.earlier.append(statement)
         if unknown:
             self.needed |= unknown
-            self.known -= names  # the program may have changed what it was given
+            self.known -= tied(self.earlier, met)  # the program may have changed what it was given
             return False
-        self.known |= names
+        self.known |= met
         return True
 
     def _unknown(self, node: ast.AST) -> set[str]:
-        return _names(node, ast.Load) - self.builtin - self.known - _bound(node)
+        return names(node, ast.Load) - self.builtin - self.known - _bound(node)
 
     def _split(self, node: ast.expr) -> ast.expr:
         unknown = self._unknown(node)
@@ -204,6 +212,7 @@ class _Parts:
                 f"the test {_shown(self.text)} compares within {_shown(ast.unparse(node))}: compare outside"
             )
         self.needed |= unknown
+        self.used |= names(node)
         self.asked.append(ast.unparse(node))
         return _name(f"v{len(self.asked) - 1}")
 

@@ -8,6 +8,26 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+# Of what is computed here with the numbers that a program chose.
+_MOST_BITS = 1 << 20
+_MOST_DIGITS = 400  # no float is beyond 1e309, or nearer to 0 than 1e-324
+_NUMBERS = (bool, int, float, complex)
+
+
+def _multiplied(left: Any, right: Any) -> Any:
+    if not (isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS)):
+        raise TypeError("only numbers are multiplied here: a repeated text could fill the memory")
+    if sum(one.bit_length() for one in (left, right) if isinstance(one, int)) > _MOST_BITS:
+        raise ValueError(f"a product of more than {_MOST_BITS} bits")
+    return left * right
+
+
+def _rounded(number: Any, ndigits: Any = None) -> Any:
+    if isinstance(ndigits, int) and abs(ndigits) > _MOST_DIGITS:  # it would compute 10 ** ndigits
+        raise ValueError(f"rounded to more than {_MOST_DIGITS} digits")
+    return round(number, ndigits)
+
+
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -23,7 +43,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Mult: _multiplied,
     ast.Div: operator.truediv,
 }
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
@@ -33,11 +53,10 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    "round": round,
+    "round": _rounded,
     "isclose": math.isclose,
     "math.isclose": math.isclose,
 }
-_NUMBERS = (bool, int, float, complex)
 
 
 def is_part(node: ast.expr) -> bool:
@@ -98,7 +117,4 @@ def _compared(node: ast.Compare, values: Mapping[str, object]) -> Any:
 
 
 def _computed(node: ast.BinOp, values: Mapping[str, object]) -> Any:
-    left, right = _value(node.left, values), _value(node.right, values)
-    if isinstance(node.op, ast.Mult) and not (isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS)):
-        raise TypeError("only numbers are multiplied here: a repeated text could fill the memory")
-    return _ARITHMETIC[type(node.op)](left, right)
+    return _ARITHMETIC[type(node.op)](_value(node.left, values), _value(node.right, values))

@@ -34,13 +34,17 @@ def verdicts(source: str, tests: tuple[str, ...], limits: Limits, contained: boo
     expected = values_expected(tests, contained)
     answers = run(source, [test.asked for test in taken_apart], limits, contained)
     if any(isinstance(answer, Fault) and answer.verdict in _BY_LIMIT for answer in answers):
-        _blameless(tests, contained)
+        blameless(tests, contained)
     return tuple(_verdict(*row) for row in zip(taken_apart, expected, answers, strict=True))
 
 
 @lru_cache(maxsize=8192)
-def _blameless(tests: tuple[str, ...], contained: bool) -> None:
-    """Make sure that the tests' own code keeps within limits, beside a program that does nothing."""
+def blameless(tests: tuple[str, ...], contained: bool) -> None:
+    """Make sure that the tests' own code keeps within limits, beside a program that does nothing.
+
+    Raises:
+        InputError: programs cannot be contained here, or a test breaks a limit by itself.
+    """
     taken_apart = [parse(test) for test in tests]
     names = sorted(frozenset().union(*(test.names for test in taken_apart)))
     source = "\n".join([_NOTHING, *[f"{name} = Nothing()" for name in names]])

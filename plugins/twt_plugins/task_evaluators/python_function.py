@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from twt_core.errors import InputError
 from twt_core.prompts import Message
 from twt_core.records import Draft, Query, Reading
 from twt_core.sandbox.contained import require
 from twt_core.sandbox.program import Limits, Verdict
 from twt_plugins.task_evaluators.assertions import parse
 from twt_plugins.task_evaluators.fenced import answer, complete, fenced
-from twt_plugins.task_evaluators.judging import overall, values_expected, verdicts
+from twt_plugins.task_evaluators.judging import blameless, overall, values_expected, verdicts
 from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask, Weight
 from twt_plugins.task_evaluators.reading import read_parts
 from twt_plugins.task_evaluators.structured import read_object
@@ -23,7 +24,8 @@ class PythonFunction(PromptedTask):
     """A Python function to write, with the tests that it must pass: ``assert f(1, 2) == 3`` (figures 4 and 5).
 
     Programs run contained: they can compute and read the standard library, and nothing else. Whether a test holds is
-    decided outside, on the plain values they return; what a test compares with is never in the program's process.
+    decided outside, on the plain values they return; what a test compares with is not in the program's process, unless
+    the arguments need it, too: of ``assert f(x) == x``, x is.
     A program may return what it likes, so it can know the tests by heart, as every program can that was shown them.
     """
 
@@ -50,16 +52,21 @@ class PythonFunction(PromptedTask):
         """Refuse a query without usable tests, before anything is paid for.
 
         Raises:
-            ValueError: there are none, or one that cannot be decided outside the program.
-            InputError: this machine cannot contain programs, or a test has no value to compare with.
+            ValueError: there are none, or one that cannot be decided outside the program, has no value to compare with,
+                or takes too long or too much by itself.
+            InputError: this machine cannot contain programs.
         """
         if not query.tests:
             raise ValueError('python_function needs "tests": a list of tests such as "assert f(1, 2) == 3"')
-        for test in query.tests:
-            parse(test)
+        costly = tuple(test for test in query.tests if parse(test).is_costly())
         if not self.unsandboxed:
             require()
-        values_expected(query.tests, not self.unsandboxed)
+        try:
+            values_expected(query.tests, not self.unsandboxed)
+            if costly:
+                blameless(costly, not self.unsandboxed)
+        except InputError as error:  # about this query: that programs can be contained is known by now
+            raise ValueError(str(error)) from None
 
     def question(self, query: Query) -> str:
         """The task and its tests (figure 5)."""

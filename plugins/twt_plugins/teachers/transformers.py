@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from twt_core.components import Teacher
 from twt_core.errors import InputError
-from twt_core.models import find_model, model_identity
+from twt_core.models import ModelName, find_model, model_identity
 from twt_core.records import Completion, Query, Request
 from twt_core.settings import ConfigPath, Json
 from twt_core.student.config import StudentConfig
+from twt_core.student.loading import shared_base
 from twt_plugins.teachers.batching import Batches
 from twt_plugins.teachers.local_model import Decoding, LocalModel, Question, release_memory
 
@@ -36,8 +35,7 @@ class Transformers(Teacher):
 
     not_identity = Teacher.not_identity | {"batch_size", "device", "cache"}
 
-    model: str = Field(
-        min_length=1,
+    model: ModelName = Field(
         description="A folder or GGUF file (relative to the config), a hub id, or package:NAME/PATH in a package.",
     )
     temperature: float = Field(default=0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy.")
@@ -57,13 +55,6 @@ class Transformers(Teacher):
     cache: ConfigPath | None = Field(
         default=None, description="Folder for a GGUF made ready; else twt/models in the user's cache folder."
     )
-
-    @field_validator("model")
-    @classmethod
-    def _beside_config(cls, model: str, info: ValidationInfo) -> str:
-        folder = (info.context or {}).get("folder")
-        local = Path(folder) / model if folder is not None else None
-        return str(local.resolve()) if local is not None and local.exists() else model
 
     @model_validator(mode="after")
     def _samples_that_differ(self) -> Self:
@@ -103,21 +94,7 @@ class Transformers(Teacher):
         student = StudentConfig(model=self.model, device=self.device, precision=self.precision)
         decoding = Decoding(self.temperature, self.top_p, self.max_tokens, self.logprobs)
         with self._named():
-            return LocalModel.load(self._base(), student, decoding)
-
-    def _base(self) -> Path | str:
-        """Where the model is ready to load. Two processes that want the same GGUF convert it once."""
-        from filelock import FileLock
-
-        from twt_core.student.loading import ready_base
-
-        found = find_model(self.model)
-        if isinstance(found, str) or found.is_dir():
-            return found
-        cache = self.cache or _user_cache()
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{model_identity(self.model)}.lock"):
-            return ready_base(self.model, cache)
+            return LocalModel.load(shared_base(self.model, self.cache), student, decoding)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -136,7 +113,3 @@ def _look_on_hub(model: str) -> None:
     except (OSError, ValueError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"model: {model!r} is no local path, and not to be had from the hub: {first}") from error
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "twt" / "models"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import project
 import pytest
@@ -84,3 +87,11 @@ def test_a_rewrite_that_keeps_its_program_is_taken(run: Path) -> None:
 def test_a_student_that_writes_no_program_is_wrong(run: Path) -> None:
     found = [Prediction.model_validate(row) for row in project.rows_of(run, "answer_only-test-scores")]
     assert [row.correct for row in found] == [False, False]
+
+
+def test_the_student_is_asked_for_a_program_by_its_tests(run: Path, twt: Callable[..., Any]) -> None:
+    asked = ("answer", run, "Write a function to add 5 to a number.")
+    assert 'needs "tests"' in twt(*asked).err
+    assert "not of the form: assert" in twt(*asked, "--test", "add5(0) == 5").err
+    said = twt(*asked, "--test", "assert add5(0) == 5", "--test", "assert add5(1) == 6", "--json")
+    assert said.code == 0 and json.loads(said.out)["output_tokens"] > 0

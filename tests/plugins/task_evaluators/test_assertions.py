@@ -84,6 +84,24 @@ def test_a_test_that_cannot_be_decided_is_refused(test: str, problem: str) -> No
         parse(test)
 
 
+class _Leaves(ast.NodeTransformer):
+    """Gives each value that is written out a name."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self.values = values
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Name:
+        return self._named(node)
+
+    def visit_List(self, node: ast.List) -> ast.Name:
+        return self._named(node)
+
+    def _named(self, node: ast.expr) -> ast.Name:
+        name = f"k{len(self.values)}"
+        self.values[name] = ast.literal_eval(node)
+        return ast.Name(name)
+
+
 @pytest.mark.parametrize(
     ("condition", "true"),
     [
@@ -106,17 +124,41 @@ def test_a_test_that_cannot_be_decided_is_refused(test: str, problem: str) -> No
     ],
 )
 def test_conditions(condition: str, true: bool) -> None:
-    class Leaves(ast.NodeTransformer):
-        def visit_Constant(self, node: ast.Constant) -> ast.Name:
-            values[f"k{len(values)}"] = node.value
-            return ast.Name(f"k{len(values) - 1}")
-
-        def visit_List(self, node: ast.List) -> ast.Name:
-            values[f"k{len(values)}"] = ast.literal_eval(node)
-            return ast.Name(f"k{len(values) - 1}")
-
     values: dict[str, object] = {"a": 2, "b": None, "c": [1, 2], "d": -2}
-    tree = Leaves().visit(ast.parse(condition, mode="eval").body)
+    tree = _Leaves(values).visit(ast.parse(condition, mode="eval").body)
+    assert holds(tree, values) is true
+
+
+HUGE = (1 << 250_000) - 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "true"),
+    [
+        ("round(f, g) == 0", False),
+        ("round(f, ndigits=g) == 0", False),
+        ("round(f, -g) == f", False),
+        ("round(h, 2) == 2.35", True),
+        ("h * f * f * f * f * f > 0", False),
+        ("f * f * f * f * f > 0", False),
+        ("f * f > f", True),
+        ("f * h > 0", False),
+        ("f / h > 0", False),
+        ("f + f - f == f", True),
+        ("abs(-f) == f", True),
+        ("abs(k) > 0", False),
+        ("isclose(f, h)", False),
+        ("h < f", True),
+        ("d == e", False),
+    ],
+)
+def test_what_a_program_returns_makes_no_condition_slow_or_huge(condition: str, true: bool) -> None:
+    deep: list[object] = [[]]
+    other: list[object] = [[]]
+    for _ in range(100_000):
+        deep, other = [deep], [other]
+    values = {"f": HUGE, "g": -(10**8), "h": 2.3456, "k": complex(1e308, 1.7e308), "d": deep, "e": other}
+    tree = _Leaves(values).visit(ast.parse(condition, mode="eval").body)
     assert holds(tree, values) is true
 
 
@@ -144,6 +186,10 @@ def test_each_test_has_its_verdict_and_the_first_bad_one_counts() -> None:
         ("from collections import Counter\ndef f(x): return Counter(x)", "assert f('aab') == {'a': 2, 'b': 1}"),
         ("def sum(a, b): return 6", "assert sum(10, 15) == 6"),
         ("def f(x): return float('nan')", "assert f(1) != f(1)"),
+        ("def f(x): x.append(3)",
+         "a = [1, 2]\nb = a\nf(b)\nassert a == [1, 2, 3] and f(a) is None"),
+        ("def f(x): x[0].append(1)", "a = []\nb = [a]\nc = b\nf(c)\nassert a == [1] and f(b) is None"),
+        ("def f(x): x.sort()", "x = [3, 1]\nexpected = sorted(x)\nf(x)\nassert x == expected"),
     ],
 )  # fmt: skip
 def test_tests_of_many_shapes_pass(program: str, test: str) -> None:
@@ -165,6 +211,43 @@ def test_the_value_compared_with_is_nowhere_in_the_process() -> None:
     )
     tests = ("assert f() == 'xqz7391'", "assert f() == 'nothing'")
     assert verdicts(source, tests, LIMITS, True) == ("failed", "passed")
+
+
+@pytest.mark.parametrize(
+    ("test", "sent"),
+    [
+        ("expected = [3, 1, 4]\nassert f(1) == expected", ""),
+        ("x = [3, 1]\nexpected = sorted(x)\nassert f(x) == expected", "x = [3, 1]"),
+        ("x = [3, 1]\nexpected = x[1]\nassert f(x) == expected", "x = [3, 1]"),
+        ("x = [3, 1]\nexpected = x.copy()\nexpected.sort()\nassert f(x) == expected", "x = [3, 1]"),
+        ("expected = [3]\nx = [1]\nf(x)\nassert x == expected", "x = [1]\nf(x)"),
+        ("x = [3]\nexpected = sorted(x)\nf(x)\nassert x == expected", "x = [3]\nf(x)"),
+        ("import math as m\nexpected = m.pi\nassert f(m.e) == expected", "import math as m"),
+        ("a, expected = 1, 2\nassert f(a) == expected", "a, expected = (1, 2)"),
+        ("x = 3\nassert f(x) == x", "x = 3"),
+        ("n = 2\nx = [n]\nassert f(x) == 1", "n = 2\nx = [n]"),
+        ("x = [1]\nx.append(2)\nx[0] = 3\nassert f(x) == 5", "x = [1]\nx.append(2)\nx[0] = 3"),
+        ("a = [1]\nb = a\nb.append(2)\nassert f(a) == 3", "a = [1]\nb = a\nb.append(2)"),
+        ("i = iter([1, 2])\nfirst = next(i)\nassert f(i) == 2", "i = iter([1, 2])\nfirst = next(i)"),
+        ("list = [1]\nassert f(list) == 1", "list = [1]"),
+        ("x = [n for n in [1]]\ny = [n + 1 for n in [1]]\nassert f(x) == y", "x = [n for n in [1]]"),
+    ],
+)
+def test_only_preparations_that_the_calls_need_are_sent(test: str, sent: str) -> None:
+    assert parse(test).asked.setup == sent
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "expected = [3, 1, 4]\nassert f([3]) == expected",
+        "x = [3]\nexpected = sorted(x)\nassert f(x) == expected",
+        "x = [3]\nexpected = [1]\nf(x)\nassert f(x) == expected",
+    ],
+)
+def test_a_program_does_not_find_the_value_compared_with_among_the_preparations(test: str) -> None:
+    program = "def f(x): return globals()['expected']"
+    assert verdicts(program, (test,), LIMITS, True) == ("error",)
 
 
 def test_a_value_that_only_the_program_could_give_is_the_tests_fault() -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from twt_core.errors import InputError
 from twt_core.records import Annotation, Draft, Query
 from twt_core.sandbox import contained
+from twt_core.sandbox.program import Limits
 from twt_plugins.confidence_scorers.tests_passed import TestsPassed
 from twt_plugins.task_evaluators import judging
 from twt_plugins.task_evaluators.fenced import answer, complete, fenced
@@ -203,8 +204,33 @@ def test_a_query_without_usable_tests_is_refused(tests: tuple[str, ...] | None, 
 
 
 def test_a_test_without_a_value_of_its_own_is_refused_before_anything_is_paid_for() -> None:
-    with pytest.raises(InputError, match="gives no plain value"):
+    with pytest.raises(ValueError, match="gives no plain value") as refused:
         TASK.check(QUERY.model_copy(update={"tests": ("assert twice(2) == iter([4])",)}))
+    assert not isinstance(refused.value, InputError)  # a row's fault, which names the row and can be left out
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert twice(list(range(10**9))) == 1",
+        "assert twice([n for n in iter(int, 1)]) == 1",
+        "assert twice(['x' * 10**6] * 10**6 * 10**3) == 1",
+        "assert twice(f'{1:1000000000}') == 1",
+        "x = list(range(10**9))\nassert twice(x) == 1",
+    ],
+)
+def test_a_test_that_breaks_its_limits_by_itself_is_refused_before_anything_is_paid_for(
+    test: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "_OWN_LIMITS", Limits(seconds=1.0))
+    with pytest.raises(ValueError, match="by itself, without any program, ends with") as refused:
+        TASK.check(QUERY.model_copy(update={"tests": (*TESTS, test)}))
+    assert not isinstance(refused.value, InputError)
+
+
+def test_plain_tests_are_not_tried_before_anything_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "run", lambda *_: pytest.fail("a process for nothing"))
+    TASK.check(QUERY.model_copy(update={"tests": ("assert twice([17, (2, {'a': -3})], key='b') == 17",)}))
 
 
 def test_a_machine_that_contains_nothing_is_refused_unless_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
