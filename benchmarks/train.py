@@ -2,8 +2,8 @@
 
 All train the same adapter on the same texts (the quickstart's full reasoning, from its recordings) with the same rank,
 learning rate, batch size and number of passes. Only the texts' own tokens count, padding does not. Each turn is a
-process of its own; loading is not timed. Memory is the process's peak. The sides take turns, in opposite order every
-other round; ratios are of a round, their median counts:
+process of its own; loading is not timed. Times are by the wall, and the CPU's. Memory is the process's peak. The sides
+take turns, in opposite order every other round; ratios are of a round, their median counts:
 
     python benchmarks/train.py --output docs/results/train.json [--texts 64] [--rounds 3] [--threads 2]
 """
@@ -30,12 +30,28 @@ QUICKSTART = Path(__file__).parents[1] / "examples" / "quickstart"
 BATCH, RANK, ALPHA, RATE, SEED = 8, 8, 16, 1e-4, 0
 
 
+class Time(NamedTuple):
+    """Seconds by the wall, and of all of the process's threads, which other work on the machine disturbs least."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Time:
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self) -> Time:
+        now = Time.now()
+        return Time(now.wall - self.wall, now.cpu - self.cpu)
+
+
 class Turn(NamedTuple):
     """A side in a round: seconds of training, the texts' tokens, the peak of the process in GB, the last loss."""
 
     side: str
     round: int
     seconds: float
+    cpu_seconds: float
     tokens: int
     peak_gb: float
     loss: float
@@ -66,7 +82,7 @@ def texts(count: int) -> list[dict[str, str]]:
     return found[:count]
 
 
-def twt(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[float, float]:
+def twt(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[Time, float]:
     """A stage as a run trains it. Its time is from the first step to the last."""
     from twt_core.progress import Progress
     from twt_core.prompts import Message
@@ -75,13 +91,13 @@ def twt(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> 
     from twt_core.student.config import StudentConfig
     from twt_core.student.encoding import Target
 
-    clock: list[float] = []
+    clock: list[Time] = []
     train = training._train
 
     def timed(*given: Any) -> None:
-        began = time.perf_counter()
+        began = Time.now()
         train(*given)
-        clock.append(time.perf_counter() - began)
+        clock.append(began.since())
 
     training._train = timed
     student = StudentConfig(model=base, learning_rate=RATE, batch_size=BATCH, epochs=1, precision=dtype)  # type: ignore[arg-type]
@@ -95,7 +111,7 @@ def twt(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> 
     return clock[0], float(json.loads(last)["loss"])
 
 
-def by_hand(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[float, float]:
+def by_hand(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[Time, float]:
     """What one writes with transformers and peft in forty lines: right padding, the model's own loss, AdamW."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -117,7 +133,7 @@ def by_hand(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, weight_decay=0.0)
     schedule = get_linear_schedule_with_warmup(optimizer, 0, len(batches))
     model.train()
-    began = time.perf_counter()
+    began = Time.now()
     for batch in batches:
         width = max(len(encoded[n][0]) for n in batch)
         ids = torch.tensor([encoded[n][0] + [tokenizer.pad_token_id] * (width - len(encoded[n][0])) for n in batch])
@@ -131,12 +147,12 @@ def by_hand(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str)
         schedule.step()
         optimizer.zero_grad()
         last = loss.item()
-    seconds = time.perf_counter() - began
+    taken = began.since()
     model.save_pretrained(folder)
-    return seconds, last
+    return taken, last
 
 
-def trl(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[float, float]:
+def trl(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> tuple[Time, float]:
     """TRL's own script: SFTTrainer on prompt and completion, its defaults but for what all sides share."""
     from datasets import Dataset
     from peft import LoraConfig
@@ -157,13 +173,13 @@ def trl(base: str, rows: Sequence[dict[str, str]], folder: Path, dtype: str) -> 
     )  # fmt: skip
     lora = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
     trainer = SFTTrainer(model=base, args=config, train_dataset=Dataset.from_list(chats), peft_config=lora)
-    began = time.perf_counter()
+    began = Time.now()
     trainer.train()
-    seconds = time.perf_counter() - began
-    return seconds, float([row for row in trainer.state.log_history if "loss" in row][-1]["loss"])
+    taken = began.since()
+    return taken, float([row for row in trainer.state.log_history if "loss" in row][-1]["loss"])
 
 
-SIDES: dict[str, Callable[[str, Sequence[dict[str, str]], Path, str], tuple[float, float]]] = {
+SIDES: dict[str, Callable[[str, Sequence[dict[str, str]], Path, str], tuple[Time, float]]] = {
     "twt": twt, "by_hand": by_hand, "trl": trl,
 }  # fmt: skip
 
@@ -176,9 +192,14 @@ def one_turn(side: str, base: str, count: int, dtype: str) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         for name in ("out", "work"):
             Path(folder, name).mkdir()
-        seconds, loss = SIDES[side](base, texts(count), Path(folder), dtype)
+        taken, loss = SIDES[side](base, texts(count), Path(folder), dtype)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": seconds, "loss": loss, "peak_gb": peak / (2**20 if sys.platform == "linux" else 2**30)}
+    return {
+        "seconds": taken.wall,
+        "cpu_seconds": taken.cpu,
+        "loss": loss,
+        "peak_gb": peak / (2**20 if sys.platform == "linux" else 2**30),
+    }
 
 
 def tokens_of(base: str, rows: Sequence[dict[str, str]]) -> int:
@@ -201,7 +222,8 @@ def take_turn(side: str, turn: int, base: str, tokens: int, count: int, threads:
         raise SystemExit(f"{side} failed:\n{done.stderr[-3000:]}")
     row = json.loads(done.stdout.strip().splitlines()[-1])
     print(f"round {turn} {side}: {tokens / row['seconds']:.0f} tokens/s, {row['peak_gb']:.2f} GB", file=sys.stderr)
-    return Turn(side, turn, round(row["seconds"], 2), tokens, round(row["peak_gb"], 3), round(row["loss"], 4))
+    times = round(row["seconds"], 2), round(row["cpu_seconds"], 2)
+    return Turn(side, turn, *times, tokens, round(row["peak_gb"], 3), round(row["loss"], 4))
 
 
 def measure(base: str, count: int, rounds: int, threads: int, dtype: str) -> dict[str, Any]:
@@ -211,16 +233,20 @@ def measure(base: str, count: int, rounds: int, threads: int, dtype: str) -> dic
     for turn in range(rounds):
         for side in list(SIDES) if turn % 2 == 0 else list(SIDES)[::-1]:
             turns.append(take_turn(side, turn, base, tokens, count, threads, dtype))
-    seconds = {(t.side, t.round): t.seconds for t in turns}
+    taken = {(t.side, t.round): Time(t.seconds, t.cpu_seconds) for t in turns}
+
+    def ratios(of: Callable[[Time], float]) -> dict[str, float]:
+        others = [side for side in SIDES if side != "twt"]
+        return {s: round(median(of(taken[s, n]) / of(taken["twt", n]) for n in range(rounds)), 3) for s in others}
+
     return {
         "texts": count, "tokens": tokens, "batch_size": BATCH, "threads": threads, "dtype": dtype,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "trl")},
         "tokens_per_second": {s: round(median(t.tokens / t.seconds for t in turns if t.side == s), 1) for s in SIDES},
         "peak_gb": {s: round(median(t.peak_gb for t in turns if t.side == s), 2) for s in SIDES},
-        "twt_speed_ratio": {
-            s: round(median(seconds[s, n] / seconds["twt", n] for n in range(rounds)), 3) for s in SIDES if s != "twt"
-        },
+        "twt_speed_ratio": ratios(lambda time: time.wall),
+        "twt_cpu_ratio": ratios(lambda time: time.cpu),
         "turns": [turn._asdict() for turn in turns],
     }  # fmt: skip
 
