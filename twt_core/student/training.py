@@ -37,8 +37,8 @@ from twt_core.student.trainers import one_device, our_trainer, trl_trainer, writ
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-#: Where the user wants TensorBoard's logs, if anywhere.
-_TENSORBOARD = os.environ.get("TENSORBOARD_LOGGING_DIR")
+#: What the user set, before we do: where trackers are to write, if anywhere.
+_GIVEN = dict(os.environ)
 
 _LESS_MEMORY = "Lower student.micro_batch_size, or set student.gradient_checkpointing: true"
 
@@ -231,7 +231,7 @@ def _arguments(job: Training, work: Path) -> dict[str, Any]:  # what TrainingArg
     import torch
 
     student, stage = job.student, job.stage
-    _place_trackers(job.out.parent / "trackers", stage.name)
+    _place_trackers(job.out.parent / "trackers", job)
     at_once = student.micro_batch_size or student.batch_size // student.processes
     return {
         "output_dir": str(work),
@@ -258,11 +258,20 @@ def _arguments(job: Training, work: Path) -> dict[str, Any]:  # what TrainingArg
     }
 
 
-def _place_trackers(folder: Path, stage: str) -> None:
-    # Where the user has not said where: in the run's folder, and not where the process happens to be.
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(_TENSORBOARD or folder / "tensorboard") / stage)
-    os.environ.setdefault("MLFLOW_TRACKING_URI", (folder / "mlruns").resolve().as_uri())
-    os.environ.setdefault("WANDB_DIR", str(folder))
+def _place_trackers(folder: Path, job: Training) -> None:
+    """Have trackers write into the run's folder, where the user's own variables do not say otherwise."""
+    if not job.student.report_to:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    boards = Path(_GIVEN.get("TENSORBOARD_LOGGING_DIR") or folder / "tensorboard")
+    places = {
+        "TENSORBOARD_LOGGING_DIR": str(boards / job.stage.name),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').resolve()}",  # it refuses plain files
+        "WANDB_DIR": str(folder),
+        "WANDB_SILENT": "true",
+    }
+    own = {name: value for name, value in places.items() if name not in _GIVEN or name == "TENSORBOARD_LOGGING_DIR"}
+    os.environ.update(own)
 
 
 def _end_trackers(student: StudentConfig) -> None:
