@@ -97,10 +97,20 @@ def main(file: Path, *, quiet: bool) -> None:
     first = os.environ.get("RANK", "0") == "0"
     try:
         train_stage(job, Progress(quiet=quiet or not first))
+        _leave_together()
     except TwtError as error:
         kind = InputError if isinstance(error, InputError) else TwtError
         (job.work / _REFUSED).write_text(f"{kind.__name__}\n{error}", encoding="utf-8")
         sys.exit(1)
+
+
+def _leave_together() -> None:
+    # A process that is gone while another still saves breaks that one's connection, which may abort it.
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
