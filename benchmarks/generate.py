@@ -73,7 +73,7 @@ class Job(NamedTuple):
     prompts: list[tuple[str, list[Message]]]
     ids: list[list[int]]
     student: StudentConfig
-    task: TaskEvaluator
+    complete: Callable[[str, str], bool]
     server: Server = Server()
 
 
@@ -114,7 +114,7 @@ class Row(NamedTuple):
 def twt(job: Job) -> Written:
     """`twt_core.student.generation.generate`, as a run calls it, but for loading."""
     with patch.object(generation, "load_merged", return_value=job.model):
-        made = generation.generate(job.base, None, job.prompts, job.student, 0, Progress(quiet=True), job.task.answered)
+        made = generation.generate(job.base, None, job.prompts, job.student, 0, Progress(quiet=True), job.complete)
     tokens = sum(row.tokens for row in made)
     return Written([row.text for row in made], tokens, tokens)
 
@@ -167,8 +167,8 @@ def _completed(job: Job, ids: list[int]) -> list[int]:
 
 
 def _useful(job: Job, rows: Sequence[list[int]]) -> Written:
-    ends = AnswerEnd(job.tokenizer, job.task.answered)
-    cut = [row[: ends.length(row)] for row in rows]
+    ends = AnswerEnd(job.tokenizer, job.complete)
+    cut = [row[: ends.length(row, name)] for row, (name, _) in zip(rows, job.prompts, strict=True)]
     return Written([text_of(job.tokenizer, row) for row in cut], sum(map(len, cut)), sum(map(len, rows)))
 
 
@@ -271,7 +271,8 @@ def run(arguments: argparse.Namespace) -> None:
         tokenizer = load_tokenizer(base)
         ids = [encode_prompt(tokenizer, chat) for _, chat in prompts]
         model = load_merged(base, None, torch.float32, "cpu")
-        job = Job(base, model, tokenizer, prompts, ids, student, task)
+        nothing = Query(id="any", query="")  # which this task's answers do not depend on
+        job = Job(base, model, tokenizer, prompts, ids, student, lambda text, _: task.answered(text, nothing))
         context = max(map(len, ids)) + arguments.max_new_tokens + 1
         with _server(arguments, context) as server:
             for turns, texts in measured(job._replace(server=server), arguments.sides, arguments.rounds):

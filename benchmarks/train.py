@@ -77,7 +77,7 @@ def texts(count: int) -> list[dict[str, str]]:
             if reading.label and reading.rationale:
                 [message] = task.student_messages(query)
                 found.append(
-                    {"prompt": message.content, "completion": task.completion(reading.rationale, reading.label)}
+                    {"prompt": message.content, "completion": task.completion(reading.rationale, reading.label, query)}
                 )
     return found[:count]
 

@@ -25,9 +25,11 @@ from twt_core.errors import InputError
 from twt_core.prompts import Message
 from twt_core.records import (
     Annotation,
+    Answered,
     Completion,
     Draft,
     Failed,
+    Grade,
     Query,
     Reading,
     Request,
@@ -225,7 +227,7 @@ class Teacher(Component):
     def _identity(self) -> dict[str, Json]:
         return self.identity()
 
-    def answer_schema(self, task: TaskEvaluator) -> dict[str, Json] | None:
+    def answer_schema(self, task: TaskEvaluator, query: Query) -> dict[str, Json] | None:
         """The JSON schema that its answers are to follow; None: the task's own text format."""
         return None
 
@@ -312,10 +314,9 @@ class TaskEvaluator(Component):
 
     kind = "task_evaluator"
 
-    @property
-    @abstractmethod
-    def factor_weights(self) -> dict[str, float]:
-        """The factors of eq. 1 with their weights, which sum to 1."""
+    def factor_weights(self, query: Query) -> dict[str, float]:
+        """The factors of eq. 1 with their weights, which sum to 1. The teacher is told them with the query."""
+        return {"correctness": 1.0}
 
     def check(self, query: Query) -> None:
         """Refuse a query that this task cannot use.
@@ -328,23 +329,30 @@ class TaskEvaluator(Component):
     def teacher_messages(self, query: Query) -> list[Message]:
         """The prompt p that asks a teacher for (rationale, label, confidence) (appendix A, figure 4)."""
 
-    @abstractmethod
     def rewrite_messages(self, draft: Draft) -> list[Message]:
         """The prompt p' that asks the same teacher to fit its rationale to the student (figure 8)."""
+        *before, asked = self.teacher_messages(draft.query)
+        right = self.completion(draft.annotation.rationale, draft.annotation.label or "", draft.query)
+        wanted = (
+            f"An answer that is right:\n{right}\n\n"
+            f"How somebody else thinks about it:\n{draft.student_rationale or '(nothing)'}\n\n"
+            "Write the right answer again, shorter, and in the other one's way of thinking."
+        )
+        return [*before, asked._replace(content=f"{asked.content}\n\n{wanted}")]
 
-    @abstractmethod
     def student_messages(self, query: Query) -> list[Message]:
         """The question as the student is asked it, in training and after."""
+        return [Message("user", query.query)]
 
-    @abstractmethod
-    def completion(self, rationale: str | None, label: str) -> str:
-        """The text the student learns to write. `read` must find the same rationale and label in it."""
+    def completion(self, rationale: str | None, label: str, query: Query) -> str:
+        """The text the student learns to write on a query. `read` must find the same rationale and label in it."""
+        return f"{rationale}\nThe answer is: {label}" if rationale else f"The answer is: {label}"
 
     @abstractmethod
     def read(self, text: str, query: Query) -> Reading:
         """What a teacher's or student's text says. Never raises, whatever the text."""
 
-    def answered(self, text: str) -> bool:
+    def answered(self, text: str, query: Query) -> bool:
         """Whether a student's text has its whole answer, so that the student need not write on.
 
         It is asked at the end of each line, and the student is stopped where it says so. Never, by default: the
@@ -356,9 +364,21 @@ class TaskEvaluator(Component):
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether two answers to `query` are the same answer. Used for right or wrong, and for a rewrite's answer."""
 
-    def answer_schema(self) -> dict[str, Json]:
+    @property
+    def asks_teachers(self) -> bool:
+        """Whether `grade` asks teachers: its calls are then planned, and only students' answers are graded by it."""
+        return False
+
+    def grade(self, answers: Sequence[Answered], context: Context) -> list[Grade]:
+        """One grade an answer, in order: right if it is the same as one of the query's answers.
+
+        For tasks that grade otherwise: by running programs, or by asking a judge (``context.ask``).
+        """
+        return compared(self, answers)
+
+    def answer_schema(self, query: Query) -> dict[str, Json]:
         """The JSON schema of a teacher's structured answer. `read` must find the parts in such an object, too."""
-        scores: dict[str, Json] = {name: {"type": "number"} for name in self.factor_weights}
+        scores: dict[str, Json] = {name: {"type": "number"} for name in self.factor_weights(query)}
         properties: dict[str, Json] = {
             "rationale": {"type": "string"},
             "answer": {"type": "string"},
@@ -369,6 +389,21 @@ class TaskEvaluator(Component):
     def tests_passed(self, label: str, query: Query) -> float | None:
         """The share of the query's tests that an answer passes, from 0 to 1; None: this task runs no tests."""
         return None
+
+
+def compared(task: TaskEvaluator, answers: Sequence[Answered]) -> list[Grade]:
+    """Answers graded by `TaskEvaluator.same` alone."""
+    return [_compared(task, answer) for answer in answers]
+
+
+def _compared(task: TaskEvaluator, answer: Answered) -> Grade:
+    query, label = answer.query, answer.label
+    if not query.answers:
+        return Grade(correct=None, verdict="no_reference")
+    if label is None:
+        return Grade(correct=False, verdict="no_answer")
+    right = any(task.same(label, known, query) for known in query.answers)
+    return Grade(correct=right, verdict="right" if right else "wrong")
 
 
 def _object(properties: dict[str, Json]) -> dict[str, Json]:

@@ -26,6 +26,7 @@ from twt_core.config_errors import describe
 from twt_core.config_source import ConfigSource
 from twt_core.data_file import DataFile
 from twt_core.errors import InputError
+from twt_core.evaluation.config import EvaluationConfig
 from twt_core.schema import schema_of
 from twt_core.settings import Json, Settings
 from twt_core.student.config import StudentConfig
@@ -82,6 +83,9 @@ class RunConfig(Settings):
     compressor: Compressor = _component("compressor", "Shortens the teachers' rationales for the student.")
     stage_scheduler: StageScheduler = _component("stage_scheduler", "What the student learns, in which order.")
     student: StudentConfig = Field(description="The model that learns.")
+    evaluation: EvaluationConfig = Field(
+        default_factory=EvaluationConfig, description="How the students' answers are measured."
+    )
     budget_usd: float | None = Field(
         default=None, description="Most that all teacher calls of this run may cost together; null for unlimited."
     )
@@ -103,6 +107,11 @@ class RunConfig(Settings):
         for teacher in teachers_in(self):
             if known.setdefault(teacher.name, teacher) != teacher:
                 raise ValueError(f"two different teachers are called {teacher.name!r}: give each a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        self.evaluation.check(self.student.temperature)
         return self
 
     @property

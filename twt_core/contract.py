@@ -18,10 +18,24 @@ from twt_core.components import (
     QualityFilter,
     RunComponent,
     StageScheduler,
+    TaskEvaluator,
     Teacher,
 )
 from twt_core.errors import PluginError, TwtError
-from twt_core.records import Annotation, Completion, Draft, Query, Request, Rewrite, Stage, StageResult
+from twt_core.prompts import Message
+from twt_core.records import (
+    Annotation,
+    Answered,
+    Completion,
+    Draft,
+    Grade,
+    Query,
+    Reading,
+    Request,
+    Rewrite,
+    Stage,
+    StageResult,
+)
 
 T = TypeVar("T")
 
@@ -184,3 +198,52 @@ def compressor_of(scheduler: StageScheduler, stage: Stage) -> Compressor:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
         raise PluginError(f"{_name(scheduler)}: the compressor of stage {stage.name!r}: {problems}") from None
+
+
+def teacher_messages(task: TaskEvaluator, query: Query) -> tuple[Message, ...]:
+    """`TaskEvaluator.teacher_messages`, checked: at least one message."""
+    return _messages(task, _guarded(task, lambda: task.teacher_messages(query)))
+
+
+def student_messages(task: TaskEvaluator, query: Query) -> tuple[Message, ...]:
+    """`TaskEvaluator.student_messages`, checked likewise."""
+    return _messages(task, _guarded(task, lambda: task.student_messages(query)))
+
+
+def _messages(task: TaskEvaluator, messages: object) -> tuple[Message, ...]:
+    if not isinstance(messages, (list, tuple)):
+        raise PluginError(f"{_name(task)} returned {type(messages).__name__}, expected a list of Message")
+    _each(task, messages, (Message,))
+    if not messages:
+        raise PluginError(f"{_name(task)} returned no messages: at least one, the question")
+    return tuple(messages)
+
+
+def completion(task: TaskEvaluator, rationale: str | None, label: str, query: Query) -> str:
+    """`TaskEvaluator.completion`, checked: a text with something in it."""
+    text = _guarded(task, lambda: task.completion(rationale, label, query))
+    if not isinstance(text, str) or not text.strip():
+        raise PluginError(f"{_name(task)} gave no text to learn for query {query.id!r}: {type(text).__name__}")
+    return text
+
+
+def read(task: TaskEvaluator, text: str, query: Query) -> Reading:
+    """`TaskEvaluator.read`, checked: a reading, whatever the text."""
+    reading = _guarded(task, lambda: task.read(text, query))
+    _each(task, [reading], (Reading,))
+    return reading
+
+
+def same(task: TaskEvaluator, label: str, other: str, query: Query) -> bool:
+    """`TaskEvaluator.same`, checked: a truth value."""
+    found = _guarded(task, lambda: task.same(label, other, query))
+    _each(task, [found], (bool,))
+    return found
+
+
+def grade(task: TaskEvaluator, answers: Sequence[Answered], context: Context) -> list[Grade]:
+    """`TaskEvaluator.grade`, checked: one grade per answer; right or wrong only where the query has an answer."""
+    grades = _guarded(task, lambda: task.grade(tuple(answers), context))
+    _listed(task, grades, Grade, len(answers))
+    _each(task, grades, (Grade,))
+    return grades

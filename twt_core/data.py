@@ -94,7 +94,9 @@ class Data:
     @staticmethod
     def digest_of(queries: Sequence[Query]) -> str:
         """A hash of queries, answers included."""
-        return hashlib.sha256("\n".join(query.model_dump_json() for query in queries).encode()).hexdigest()
+        return hashlib.sha256(
+            "\n".join(query.model_dump_json(exclude_defaults=True) for query in queries).encode()
+        ).hexdigest()
 
 
 def read_data(config: RunConfig, kept_in: Path, *, download: bool = True) -> Data:

@@ -13,7 +13,10 @@ from twt_core.prompts import Message
 from twt_core.rationale_steps import words
 from twt_core.records import (
     Annotation,
+    Answered,
     Draft,
+    Generation,
+    Grade,
     Objective,
     Prediction,
     Query,
@@ -52,7 +55,7 @@ def student_answers(
 ) -> list[StudentAnswer]:
     """What the student of the stage before writes on the queries that are distilled."""
     asked = [queries[query_id] for query_id in dict.fromkeys(trace.query_id for trace in traces)]
-    texts = student.answer(adapter, [(q.id, asked_with(prefix, q, task)) for q in asked], task.answered)
+    texts = ask(asked, student, adapter, task, prefix)
     return [StudentAnswer(query_id=generation.query_id, text=generation.text) for generation in texts]
 
 
@@ -81,12 +84,14 @@ def _draft(trace: Trace, query: Query, student_text: str, task: TaskEvaluator) -
         rationale=trace.rationale or "",
         label=trace.label,
     )
-    return Draft(query=query, annotation=annotation, student_rationale=task.read(student_text, query).rationale)
+    return Draft(
+        query=query, annotation=annotation, student_rationale=contract.read(task, student_text, query).rationale
+    )
 
 
 def _accepted(trace: Trace, draft: Draft, rewrite: Rewrite, task: TaskEvaluator) -> Trace:
     refusal = rewrite.reason
-    if refusal is None and (rewrite.label is None or not task.same(rewrite.label, trace.label, draft.query)):
+    if refusal is None and (rewrite.label is None or not contract.same(task, rewrite.label, trace.label, draft.query)):
         refusal = "lost the answer"
     if refusal is None and not rewrite.rationale:
         refusal = "empty"
@@ -99,7 +104,7 @@ def _accepted(trace: Trace, draft: Draft, rewrite: Rewrite, task: TaskEvaluator)
 
 def asked_with(prefix: str, query: Query, task: TaskEvaluator) -> list[Message]:
     """The student's prompt with a prefix before the question, which tells what to write (Hsieh et al. 2023)."""
-    *before, question = task.student_messages(query.unlabeled())
+    *before, question = contract.student_messages(task, query.unlabeled())
     return [*before, question._replace(content=prefix + question.content)]
 
 
@@ -120,7 +125,7 @@ def _of_objective(
     found: list[Target] = []
     seen: set[tuple[str, str]] = set()
     for trace in traces:
-        completion = _completion(trace, task, objective)
+        completion = _completion(trace, queries[trace.query_id], task, objective)
         if completion is None or (objective.once and (trace.query_id, completion) in seen):
             continue
         seen.add((trace.query_id, completion))
@@ -139,10 +144,11 @@ def _of_objective(
     return found
 
 
-def _completion(trace: Trace, task: TaskEvaluator, objective: Objective) -> str | None:
+def _completion(trace: Trace, query: Query, task: TaskEvaluator, objective: Objective) -> str | None:
     if objective.target == "rationale":
         return trace.rationale
-    return task.completion(trace.rationale if objective.target == "rationale_then_answer" else None, trace.label)
+    rationale = trace.rationale if objective.target == "rationale_then_answer" else None
+    return contract.completion(task, rationale, trace.label, query.unlabeled())
 
 
 def with_replay(own: Sequence[Target], earlier: Sequence[Target], share: float, seed: str) -> list[Target]:
@@ -159,23 +165,50 @@ def result(stage: Stage, dev: Rows[Prediction] | None) -> StageResult:
     return StageResult(stage=stage, accuracy=score.accuracy, output_tokens=score.mean_output_tokens)
 
 
+def ask(
+    queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator, prefix: str, samples: int = 1
+) -> list[Generation]:
+    """The student's texts on queries, in order, each query's samples one after the other."""
+    by_id = {query.id: query.unlabeled() for query in queries}
+    prompts = [(query.id, asked_with(prefix, query, task)) for query in queries for _ in range(samples)]
+    return student.answer(adapter, prompts, lambda text, query_id: task.answered(text, by_id[query_id]))
+
+
 def evaluate(
-    queries: Sequence[Query], student: Student, adapter: Path | None, task: TaskEvaluator, prefix: str = ""
+    queries: Sequence[Query], student: Student, adapter: Path | None, context: Context, prefix: str, samples: int = 1
 ) -> list[Prediction]:
-    """The student's answers to queries, each right, wrong, or without a verdict where the query has no answer."""
-    made = student.answer(adapter, [(q.id, asked_with(prefix, q, task)) for q in queries], task.answered)
-    predictions = []
-    for query, generation in zip(queries, made, strict=True):
-        label = task.read(generation.text, query.unlabeled()).label
-        right = None if query.answer is None else label is not None and task.same(label, query.answer, query)
-        predictions.append(
-            Prediction(
-                query_id=query.id,
-                text=generation.text,
-                label=label,
-                correct=right,
-                tokens=generation.tokens,
-                seconds=generation.seconds,
-            )
-        )
-    return predictions
+    """The student's answers to queries, graded, each query's samples one after the other."""
+    made = ask(queries, student, adapter, context.task, prefix, samples)
+    return graded([query for query in queries for _ in range(samples)], made, context, samples)
+
+
+def graded(
+    queries: Sequence[Query], made: Sequence[Generation], context: Context, samples: int = 1
+) -> list[Prediction]:
+    """Texts with what the task reads in them and says of it; one query for each text."""
+    task = context.task
+    answers = [
+        Answered(query=query, text=one.text, label=contract.read(task, one.text, query.unlabeled()).label)
+        for query, one in zip(queries, made, strict=True)
+    ]
+    grades = contract.grade(task, answers, context)
+    rows = enumerate(zip(answers, made, grades, strict=True))
+    return [_prediction(*row, sample=place % samples) for place, row in rows]
+
+
+def _prediction(answer: Answered, generation: Generation, grade: Grade, sample: int) -> Prediction:
+    return Prediction(
+        query_id=answer.query.id,
+        question=answer.query.fingerprint,
+        task=answer.query.task,
+        sample=sample,
+        text=generation.text,
+        tokens=generation.tokens,
+        prompt_tokens=generation.prompt_tokens,
+        seconds=generation.seconds,
+        label=answer.label,
+        correct=grade.correct,
+        verdict=grade.verdict,
+        graded_by=grade.by,
+        unsandboxed=grade.unsandboxed,
+    )

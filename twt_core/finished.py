@@ -169,7 +169,7 @@ def answer(
         raise InputError(f"this run's task cannot use the question: {error}") from error
     student = student_of(run, Progress(quiet=True))
     prompt = asked_with(summary(run).asked_with(name), query, task)
-    [made] = student.answer(adapter_of(run, name), [(query.id, prompt)], task.answered)
+    [made] = student.answer(adapter_of(run, name), [(query.id, prompt)], lambda text, _: task.answered(text, query))
     return Answer(
         stage=name,
         text=made.text,

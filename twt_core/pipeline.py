@@ -223,10 +223,18 @@ class Method:
             outcome.dev[name] = self._scores(f"{name}-dev-scores", self.data.dev, adapter, prefix)
 
     def _scores(self, step: str, queries: list[Query], adapter: Artifact | None, prefix: str) -> Rows[Prediction]:
-        settings: list[Settings | Json] = [self.task, self.student.answers_by, self.data.digest_of(queries), prefix]
+        settings: list[Settings | Json] = [
+            self.task,
+            self.student.answers_by,
+            self.data.digest_of(queries),
+            prefix,
+            self.config.evaluation,
+        ]
         return self.steps.rows(
             step, Prediction, _present(adapter), settings,
-            lambda: distillation.evaluate(queries, self.student, _path(adapter), self.task, prefix),
+            lambda: distillation.evaluate(
+                queries, self.student, _path(adapter), self.context, prefix, self.config.evaluation.samples
+            ),
         )  # fmt: skip
 
     def results(self, outcome: Outcome) -> list[StageResult]:

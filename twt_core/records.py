@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,17 +20,40 @@ class Record(BaseModel):
 
 
 class Query(Record):
-    """A question x. Unlabeled: `answer` is for measuring only, and no component before evaluation sees it."""
+    """A question x. Unlabeled: its answers are for measuring only, and no component before evaluation sees them.
+
+    Attributes:
+        id: unique among the run's queries.
+        query: the question.
+        answer: the right answer, or the first of several.
+        other_answers: further answers that count as right.
+        choices: what may be answered.
+        tests: Python tests that an answer must pass.
+        task: which of a mixture's tasks it is; None where a run has one task.
+    """
 
     id: str
     query: str
     answer: str | None = None
+    other_answers: tuple[str, ...] = ()
     choices: tuple[str, ...] | None = None
     tests: tuple[str, ...] | None = None
+    task: str | None = None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers that count as right; none where the right answer is not known."""
+        return () if self.answer is None else (self.answer, *self.other_answers)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that it asks and accepts, without its id: 16 hexadecimal digits."""
+        asked = self.model_dump_json(exclude={"id"}, exclude_defaults=True)
+        return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def unlabeled(self) -> Query:
-        """The same query without its answer: what the method is allowed to see."""
-        return self if self.answer is None else self.model_copy(update={"answer": None})
+        """The same query without its answers: what the method is allowed to see."""
+        return self if self.answer is None else self.model_copy(update={"answer": None, "other_answers": ()})
 
 
 class TokenLogprob(NamedTuple):
@@ -214,12 +238,16 @@ class StageResult(Record):
 
 
 class Generation(Record):
-    """A student's text. `tokens` counts what it generated, the end token included; `seconds` is its batch's share."""
+    """A student's text. `tokens` counts what it generated, the end token included; `seconds` is its batch's share.
+
+    `prompt_tokens` counts the question as the student was asked it, chat template included.
+    """
 
     query_id: str
     text: str
     tokens: int = Field(ge=0)
     seconds: float = Field(ge=0)
+    prompt_tokens: int = Field(default=0, ge=0)
 
 
 class StudentAnswer(Record):
@@ -229,12 +257,55 @@ class StudentAnswer(Record):
     text: str
 
 
+class Answered(Record):
+    """An answer to be graded: the query with its answers, the text, and the label that was read out of it."""
+
+    query: Query
+    text: str
+    label: str | None = None
+
+
+class Grade(Record):
+    """What a task says of an answer.
+
+    Attributes:
+        correct: None: it could not be graded, or the query has no answer. Such an answer is counted apart.
+        verdict: how it was graded, in a word: right, wrong, no_answer, or the task's own, such as timeout.
+        by: who says so, where it is a model's opinion: the judge's name.
+        unsandboxed: whether a program of a model ran without walls for it.
+    """
+
+    correct: bool | None
+    verdict: str
+    by: str | None = None
+    unsandboxed: bool = False
+
+
 class Prediction(Record):
-    """A student's answer to a test query, with the verdict. The verdict is None when the query has no answer."""
+    """A student's answer to a query, with its grade (see `Grade`).
+
+    Attributes:
+        query_id: the query.
+        question: the query's `fingerprint`, so that answers to different questions are never compared.
+        task: which of a mixture's tasks the query is.
+        sample: counts the answers to one query.
+        text: what the student wrote.
+        tokens: how many tokens it generated, the end token included.
+        prompt_tokens: how many it was asked with; 0 where that is not known.
+        seconds: its share of its batch's time.
+        label: the answer that was read out of the text.
+    """
 
     query_id: str
+    question: str = ""
+    task: str | None = None
+    sample: int = Field(default=0, ge=0)
     text: str
     tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(default=0, ge=0)
     seconds: float = Field(ge=0)
     label: str | None = None
     correct: bool | None = None
+    verdict: str = ""
+    graded_by: str | None = None
+    unsandboxed: bool = False

@@ -20,7 +20,7 @@ from twt_core.settings import Json
 _MOST_SHOWN = 20
 _LONGEST_ID = 200
 _REQUIRED = ("id", "query")
-_OPTIONAL = ("answer", "choices", "tests")
+_OPTIONAL = ("answer", "choices", "tests", "task")
 
 # What chat templates and tokenizers give a meaning to: in a query it would open or end a message of its own.
 _CONTROL_TOKEN = re.compile(
@@ -128,7 +128,8 @@ def _query(line: bytes, check: Callable[[Query], None]) -> Query:
         for column, read in _COLUMNS.items():
             values[column] = read(row.get(column))
         column = "query"
-        query = Query.model_validate(values)
+        answers = values.pop("answer") or ()
+        query = Query.model_validate({**values, "answer": next(iter(answers), None), "other_answers": answers[1:]})
         _check_leak(query)
         check(query)
     except ValueError as error:
@@ -179,8 +180,18 @@ def _check_text(text: str, name: str) -> None:
         raise ValueError(f"{name} has the control character U+{ord(control[0]):04X}: take it out")
 
 
-def _answer(value: Json) -> str | None:
-    return None if value is None else _plain_text(value, "answer")
+def _answers(value: Json) -> tuple[str, ...]:
+    """A right answer, or a list of those that count as right."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        return (_plain_text(value, "answer"),)
+    texts = [_plain_text(inner, f"answer[{i}]") for i, inner in enumerate(_filled_list(value, "answer"))]
+    return tuple(dict.fromkeys(texts))
+
+
+def _task(value: Json) -> str | None:
+    return None if value is None else _plain_text(value, "task")
 
 
 def _choices(value: Json) -> tuple[str, ...] | None:
@@ -228,9 +239,10 @@ def _plain_text(value: Json, name: str) -> str:
 _COLUMNS: dict[str, Callable[[Json], str | tuple[str, ...] | None]] = {
     "id": _id,
     "query": _question,
-    "answer": _answer,
+    "answer": _answers,
     "choices": _choices,
     "tests": _tests,
+    "task": _task,
 }
 
 
@@ -240,12 +252,17 @@ def _check_leak(query: Query) -> None:
     Only where the answer is marked as one and ends its sentence: the answer to "Is it on or off?" stands in the
     question by right, and so does a list of what may be answered ("Answer: yes or no").
     """
-    if query.answer is None or not _MARK.search(query.query):  # a pattern for each answer takes long to compile
+    if not _MARK.search(query.query):  # a pattern for each answer takes long to compile
         return
-    answer = re.escape(query.answer.strip()).replace(r"\ ", r"\s+")
+    for answer in query.answers:
+        _check_gives_away(query.query, answer)
+
+
+def _check_gives_away(question: str, answer: str) -> None:
+    answer = re.escape(answer.strip()).replace(r"\ ", r"\s+")
     line_end = r"[\"'*)\].!]*[ \t]*$"
     marked = rf"(?:\banswer\s*(?:is\s*:?|[:=])|####)\s*[\"'*(\[$]*{answer}(?!\w){line_end}"
     stated = rf"\banswer\s+is\s*:?\s*[\"'*(\[$]*{answer}[\"'*)\]]*[.!;]\s"
     boxed = rf"\\boxed\{{\s*{answer}\s*\}}"
-    if re.search(f"{marked}|{stated}|{boxed}", query.query, re.IGNORECASE | re.MULTILINE):
+    if re.search(f"{marked}|{stated}|{boxed}", question, re.IGNORECASE | re.MULTILINE):
         raise ValueError("query holds its own answer: take the answer out of the question")

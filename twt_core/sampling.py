@@ -23,10 +23,10 @@ _CUT_OFF = {
 
 def requests_for(queries: Iterable[Query], teachers: Sequence[Teacher], task: TaskEvaluator) -> Iterator[Request]:
     """Every query to every teacher as often as it samples, ordered by query, then by teacher, then by sample."""
-    schemas = [teacher.answer_schema(task) for teacher in teachers]
-    for query in queries:
-        messages = tuple(task.teacher_messages(query.unlabeled()))
-        for teacher, schema in zip(teachers, schemas, strict=True):
+    for query in map(Query.unlabeled, queries):
+        messages = contract.teacher_messages(task, query)
+        for teacher in teachers:
+            schema = teacher.answer_schema(task, query)
             for sample in range(teacher.samples):
                 yield Request(
                     query_id=query.id,
@@ -66,7 +66,7 @@ def _annotation(
 ) -> Annotation:
     if isinstance(answer, Failed):
         return Annotation(query_id=query.id, teacher=teacher, sample=sample, failure=answer.cause)
-    reading = task.read(answer.text, query)
+    reading = contract.read(task, answer.text, query)
     return Annotation(
         query_id=query.id,
         teacher=teacher,

@@ -16,7 +16,7 @@ from twt_core import pipeline, sampling
 from twt_core.accounting import ACCOUNTING, count_on_disk
 from twt_core.asking import Desk
 from twt_core.calibration import CALIBRATION
-from twt_core.components import Teacher, teachers_in
+from twt_core.components import Context, Teacher, teachers_in
 from twt_core.config import RunConfig, load_config
 from twt_core.config_difference import config_difference
 from twt_core.course import Outcome
@@ -30,7 +30,7 @@ from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Annotation, Request
 from twt_core.run import SUMMARY, Plan, Rows, Run, open_run, write_whole
 from twt_core.student.student import Student
-from twt_core.summary import Summary, calibration_of, summarise
+from twt_core.summary import Summary, calibrations, grades_of, summarise
 
 QUERIES = "queries.jsonl"
 LEDGER = "ledger.sqlite"
@@ -131,6 +131,8 @@ def run(
 def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_dir: Path, progress: Progress) -> Summary:
     config, data, path = prepared
     student = Student(config.student, runs_dir / MODELS, config.seed, progress)
+    embed = Embeddings(runs_dir / EMBEDDINGS, progress)
+    context = Context(config.task_evaluator, data.unlabeled, desk.ask, embed, config.teachers)
     folder.whole = desk.nothing_to_retry
 
     def account(step: str) -> None:
@@ -139,16 +141,16 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
             write_whole(path / ACCOUNTING, counts.model_dump_json(indent=2) + "\n")
         if step == "kept":
             kept = Rows(folder.done[step], None, Annotation).read()
-            calibration = [row.model_dump() for row in calibration_of(kept, config, data)]
+            calibration = [row.model_dump() for row in calibrations(kept, grades_of(kept, context, data))]
             write_whole(path / CALIBRATION, json.dumps(calibration, indent=2) + "\n")
 
     account(SAMPLING[0])
     folder.after = account
-    outcome = pipeline.follow(config, data, folder, desk, student, Embeddings(runs_dir / EMBEDDINGS, progress))
+    outcome = pipeline.follow(config, data, folder, desk, student, embed)
     folder.finish()
     if not folder.made:
         progress.say("nothing to do: every step is on disk")
-    summary = summarise(config, data, outcome, ledger, path.name)
+    summary = summarise(config, data, outcome, ledger, path.name, context)
     write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     return summary
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from twt_core import plugins
+from twt_core import contract, plugins
 from twt_core.accounting import AnnotationCounts, count
 from twt_core.calibration import CalibrationFigures, TeacherCalibration, calibrate
-from twt_core.components import Teacher
+from twt_core.components import Context, Teacher, compared
 from twt_core.config import RunConfig
 from twt_core.course import Course, Outcome
 from twt_core.data import Data
 from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
 from twt_core.rationale_steps import steps, words
-from twt_core.records import Annotation, Prediction, Stage, Trace
+from twt_core.records import Annotation, Answered, Prediction, Stage, Trace
 from twt_core.run import engine_version
 from twt_core.style import style_distance
+
+#: Whether the labels of annotations are right, by their keys.
+Right: TypeAlias = dict[tuple[str, str, int], bool]
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sentence-transformers", "litellm", "pydantic", "pluggy")
 
@@ -90,14 +94,14 @@ class Summary(BaseModel):
         return next((one.asked_with for one in self.schedule if one.name == stage), "")
 
 
-def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str) -> Summary:
+def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str, context: Context) -> Summary:
     """All numbers of a finished run."""
     test = {name: rows.read() for name, rows in outcome.test.items()}
     chosen_on = "dev_queries" if outcome.dev else "test_queries"
     recommendation = _recommendation(outcome, test, chosen_on)
     spending = {row.teacher: row for row in ledger.spending(run)}
     annotations, selected = outcome.kept.read(), outcome.selected.read()
-    calibration = calibration_of(annotations, config, data)
+    right = grades_of(annotations, context, data)
     return Summary(
         name=config.name,
         stages=[score_stage(name, predictions) for name, predictions in test.items()],
@@ -109,14 +113,14 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         ),
         compression=_compression(config, data, outcome.course),
         teachers=[
-            _teacher(t, spending.get(t.name), annotations, selected, config, data) for t in config.teachers
+            _teacher(t, spending.get(t.name), annotations, selected, right) for t in config.teachers
         ],
         teacher_calls=sum(row.calls for row in spending.values()),
         cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spending.values()), 6),
         maybe_billed=ledger.maybe_billed(run),
         maybe_billed_usd=round(sum(row.reserved_usd for row in spending.values()), 6),
         seed=config.seed,
-        calibration=[CalibrationFigures.model_validate(row.model_dump()) for row in calibration],
+        calibration=[CalibrationFigures.model_validate(row.model_dump()) for row in calibrations(annotations, right)],
         versions=_versions(config),
         adapters={name: adapter.path.name for name, adapter in outcome.course.adapters.items()},
         trace_steps={name: rows.path.name for name, rows in outcome.course.traces.items()},
@@ -133,7 +137,7 @@ def _recommendation(outcome: Outcome, test: dict[str, list[Prediction]], chosen_
 
 def _teacher(
     teacher: Teacher, spent: Spending | None, annotations: list[Annotation], selected: list[Annotation],
-    config: RunConfig, data: Data,
+    right: Right,
 ) -> TeacherCounts:  # fmt: skip
     own = [a for a in annotations if a.teacher == teacher.name and a.failure is None]
     kept = [a for a in own if a.rejection is None]
@@ -143,31 +147,29 @@ def _teacher(
         cost_usd=round(spent.cost_usd, 6) if spent else 0.0,
         kept=len(kept),
         selected=sum(a.teacher == teacher.name for a in selected),
-        label_accuracy=_accuracy(own, config, data),
-        kept_label_accuracy=_accuracy(kept, config, data),
+        label_accuracy=_accuracy(own, right),
+        kept_label_accuracy=_accuracy(kept, right),
         simulated=teacher.simulated,
     )
 
 
-def calibration_of(annotations: list[Annotation], config: RunConfig, data: Data) -> list[TeacherCalibration]:
-    """Each teacher's confidences against the queries' answers; nothing when there are none. The method saw neither."""
-    known = [(a, data.by_id[a.query_id]) for a in annotations if a.label is not None]
-    right = {
-        a.key: config.task_evaluator.same(a.label or "", query.answer, query)
-        for a, query in known
-        if query.answer is not None
-    }
+def calibrations(annotations: list[Annotation], right: Right) -> list[TeacherCalibration]:
+    """What each teacher's confidences are worth; nothing where no answer is known."""
     return calibrate(annotations, right) if right else []
 
 
-def _accuracy(annotations: list[Annotation], config: RunConfig, data: Data) -> float | None:
-    known = [(a, data.by_id[a.query_id]) for a in annotations]
-    right = [
-        config.task_evaluator.same(a.label, query.answer, query)
-        for a, query in known
-        if a.label and query.answer is not None
-    ]
-    return round(sum(right) / len(right), 4) if right else None
+def grades_of(annotations: list[Annotation], context: Context, data: Data) -> Right:
+    """Whether labels are right, by annotation, where the queries have answers; the method saw none of them."""
+    known = [a for a in annotations if a.label is not None and data.by_id[a.query_id].answers]
+    answers = [Answered(query=data.by_id[a.query_id], text=a.text, label=a.label) for a in known]
+    task = context.task
+    grades = compared(task, answers) if task.asks_teachers else contract.grade(task, answers, context)
+    return {a.key: one.correct for a, one in zip(known, grades, strict=True) if one.correct is not None}
+
+
+def _accuracy(annotations: list[Annotation], right: Right) -> float | None:
+    found = [right[a.key] for a in annotations if a.key in right]
+    return round(sum(found) / len(found), 4) if found else None
 
 
 def _compression(config: RunConfig, data: Data, course: Course) -> dict[str, CompressionCounts]:

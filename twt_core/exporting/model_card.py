@@ -74,7 +74,8 @@ def _how_to_ask(source: Source) -> str:
     text = f"By the chat template, {where}:\n\n{prompt}"
     if source.stage == UNTOUCHED:
         return text
-    form = source.recipe.task().completion("(thinking)" if _thinks(source.stages[-1]) else None, "(answer)")
+    thinking = "(thinking)" if _thinks(source.stages[-1]) else None
+    form = source.recipe.task().completion(thinking, "(answer)", next(iter(source.queries.values())))
     return f"{text}\n\nIt was taught to answer in this form:\n\n{block(form)}"
 
 

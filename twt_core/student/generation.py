@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from twt_core.prompts import Message
 from twt_core.records import Generation
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
-from twt_core.student.endings import AnswerEnd, RowEnds, text_of
+from twt_core.student.endings import AnswerEnd, IsComplete, RowEnds, never, text_of
 from twt_core.student.loading import device_of, half_precision, load_merged, load_tokenizer
 
 
@@ -23,7 +23,7 @@ def generate(
     student: StudentConfig,
     seed: int,
     progress: Progress,
-    answered: Callable[[str], bool] = lambda _: False,
+    answered: IsComplete = never,
 ) -> list[Generation]:
     """One text per (id, messages), in order. Tokens are counted exactly, the one that ended the text included.
 
@@ -38,8 +38,8 @@ def generate(
         student: what generates, batch size, longest text, sampling.
         seed: of the sampling, when `student.temperature` is above 0.
         progress: told of every batch.
-        answered: says of a text, at the end of each of its lines, whether it is complete; not asked unless
-            `student.stop_at_answer`.
+        answered: says of a text and a prompt's id, at the end of each of the text's lines, whether it is complete; not
+            asked unless `student.stop_at_answer`.
 
     Raises:
         InputError: the model cannot be loaded, or the generator is not installed.
@@ -64,28 +64,33 @@ def generate(
         for start in range(0, len(order), student.generation_batch_size):
             batch = order[start : start + student.generation_batch_size]
             began = time.perf_counter()
-            new = _new_tokens(model, [encoded[index] for index in batch], student, tokenizer, answer_end)
+            rows = [(prompts[index][0], encoded[index]) for index in batch]
+            new = _new_tokens(model, rows, student, tokenizer, answer_end)
             seconds = (time.perf_counter() - began) / len(batch)
             for index, ids in zip(batch, new, strict=True):
                 made[index] = Generation(
-                    query_id=prompts[index][0], text=text_of(tokenizer, ids), tokens=len(ids), seconds=seconds
+                    query_id=prompts[index][0],
+                    text=text_of(tokenizer, ids),
+                    tokens=len(ids),
+                    seconds=seconds,
+                    prompt_tokens=len(encoded[index]),
                 )
             task.advance("questions", len(batch))
     return [made[index] for index in range(len(prompts))]
 
 
 def _new_tokens(
-    model: Any, batch: list[list[int]], student: StudentConfig, tokenizer: Any, answer_end: AnswerEnd | None
+    model: Any, batch: list[tuple[str, list[int]]], student: StudentConfig, tokenizer: Any, answer_end: AnswerEnd | None
 ) -> list[list[int]]:
     """The generated ids of each row, up to and with the one that ended it."""
     import torch
 
-    width = max(len(ids) for ids in batch)
+    width = max(len(ids) for _, ids in batch)
     pad, end = int(tokenizer.pad_token_id), int(tokenizer.eos_token_id)
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in batch], device=model.device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in batch], device=model.device)
+    ids = torch.tensor([[pad] * (width - len(row)) + row for _, row in batch], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for _, row in batch], device=model.device)
     sampling = {"do_sample": True, "temperature": student.temperature, "top_p": student.top_p, "top_k": 0}
-    ends = RowEnds(width, end, answer_end)
+    ends = RowEnds(width, [query_id for query_id, _ in batch], end, answer_end)
     with torch.inference_mode():
         output = model.generate(
             input_ids=ids,

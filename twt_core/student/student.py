@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from twt_core.records import Generation, Stage, TokenLogprob
 from twt_core.settings import Json
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target
+from twt_core.student.endings import IsComplete, never
 
 #: Settings that change what a trained student writes and not what it learned.
 GENERATION = frozenset(
@@ -125,7 +126,7 @@ class Student:
         self,
         adapter: Path | None,
         prompts: Sequence[tuple[str, Sequence[Message]]],
-        answered: Callable[[str], bool] = lambda _: False,
+        answered: IsComplete = never,
     ) -> list[Generation]:
         """See `twt_core.student.generation.generate`."""
         from twt_core.student.generation import generate

@@ -6,7 +6,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from twt_core.prompts import Message
 from twt_core.records import Generation
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
-from twt_core.student.endings import AnswerEnd, text_of
+from twt_core.student.endings import AnswerEnd, IsComplete, text_of
 from twt_core.student.loading import half_precision, load_merged, load_tokenizer
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def generate_with_vllm(
     student: StudentConfig,
     seed: int,
     progress: Progress,
-    answered: Callable[[str], bool],
+    answered: IsComplete,
 ) -> list[Generation]:
     """See `twt_core.student.generation.generate`. What differs, besides the last bits of the logits:
 
@@ -71,10 +71,16 @@ def generate_with_vllm(
         began = time.perf_counter()
         for place, ids in enumerate(encoded):
             engine.add_request(str(place), {"prompt_token_ids": ids}, _sampling(student, end, f"{seed} {place}"))
-        made = _written(engine, answer_end, task)
+        made = _written(engine, [name for name, _ in prompts], answer_end, task)
         seconds = (time.perf_counter() - began) / len(prompts)
     return [
-        Generation(query_id=name, text=text_of(tokenizer, made[place]), tokens=len(made[place]), seconds=seconds)
+        Generation(
+            query_id=name,
+            text=text_of(tokenizer, made[place]),
+            tokens=len(made[place]),
+            seconds=seconds,
+            prompt_tokens=len(encoded[place]),
+        )
         for place, (name, _) in enumerate(prompts)
     ]
 
@@ -149,7 +155,7 @@ def _sampling(student: StudentConfig, end: int, seed: str) -> SamplingParams:
     )
 
 
-def _written(engine: LLMEngine, answer_end: AnswerEnd | None, task: Task) -> dict[int, list[int]]:
+def _written(engine: LLMEngine, query_ids: list[str], answer_end: AnswerEnd | None, task: Task) -> dict[int, list[int]]:
     """The generated ids of each question, up to and with the one that ended it."""
     made: dict[int, list[int]] = {}
     checked: dict[int, int] = {}
@@ -158,7 +164,7 @@ def _written(engine: LLMEngine, answer_end: AnswerEnd | None, task: Task) -> dic
             place, ids = int(output.request_id), list(output.outputs[0].token_ids)
             if place in made:  # a step that was under way when its text was complete
                 continue
-            length = answer_end.length(ids, checked.get(place, 0)) if answer_end else None
+            length = answer_end.length(ids, query_ids[place], checked.get(place, 0)) if answer_end else None
             checked[place] = len(ids)
             if length is not None and not output.finished:
                 engine.abort_request([output.request_id])

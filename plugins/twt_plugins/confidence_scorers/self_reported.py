@@ -18,7 +18,8 @@ class SelfReported(ConfidenceScorer):
 
     def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
-        return [_weighted(annotation, context.task.factor_weights) for annotation in annotations]
+        task, queries = context.task, context.queries
+        return [_weighted(a, task.factor_weights(queries[a.query_id])) for a in annotations]
 
 
 def _weighted(annotation: Annotation, weights: dict[str, float]) -> float | None:

@@ -103,8 +103,7 @@ class PromptedTask(TaskEvaluator):
         parts = [f"{name.replace('_', ' ')} ({weight})" for name, weight in shown.items()]
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
-    @property
-    def factor_weights(self) -> dict[str, float]:
+    def factor_weights(self, query: Query) -> dict[str, float]:
         """The factors of eq. 1 with their weights (paper, section 3.1.1)."""
         return dict(self.weights)
 
@@ -136,7 +135,7 @@ class PromptedTask(TaskEvaluator):
         """The question and how to end: short, since every training example pays for it."""
         return self._templates["student_template"].render(query=self.question(query), answer_form=self.answer_form)
 
-    def completion(self, rationale: str | None, label: str) -> str:
+    def completion(self, rationale: str | None, label: str, query: Query) -> str:
         """The rationale, if any, and then the line "The answer is: label"."""
         return completion(rationale, label)
 
@@ -144,6 +143,6 @@ class PromptedTask(TaskEvaluator):
         """The parts of a text or a structured answer; one that is missing or malformed stays empty. Never raises."""
         return read_object(text, self.weights) or read_parts(text, self.weights)
 
-    def answered(self, text: str) -> bool:
+    def answered(self, text: str, query: Query) -> bool:
         """Whether a line "The answer is: X" is whole. No score, as a teacher writes, nor a second answer is awaited."""
         return has_answer_line(text)

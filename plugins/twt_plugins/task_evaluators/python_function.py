@@ -77,7 +77,7 @@ class PythonFunction(PromptedTask):
         annotation = draft.annotation.model_copy(update={"label": fenced(draft.annotation.label or "")})
         return super().rewrite_messages(draft.model_copy(update={"annotation": annotation}))
 
-    def completion(self, rationale: str | None, label: str) -> str:
+    def completion(self, rationale: str | None, label: str, query: Query) -> str:
         """The rationale, a line "Code:", and the program in a block; without a rationale the block alone."""
         return f"{rationale}\nCode:\n{fenced(label, rationale)}" if rationale else fenced(label)
 
@@ -95,7 +95,7 @@ class PythonFunction(PromptedTask):
         after = read_parts(f"The answer is: code\n{text[block.end :]}", self.weights)
         return after.model_copy(update={"rationale": before.rationale, "label": block.code})
 
-    def answered(self, text: str) -> bool:
+    def answered(self, text: str, query: Query) -> bool:
         """Whether an announced program is complete: after a line "Code:", or at the text's start."""
         return complete(text)
 

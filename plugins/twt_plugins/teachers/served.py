@@ -101,9 +101,9 @@ class ServedModel(Teacher):
         """See `Teacher.pace`."""
         return Pace(self.retries, self.timeout, self.deadline, self.requests_per_minute, self.tokens_per_minute)
 
-    def answer_schema(self, task: TaskEvaluator) -> dict[str, Json] | None:
+    def answer_schema(self, task: TaskEvaluator, query: Query) -> dict[str, Json] | None:
         """See `Teacher.answer_schema`."""
-        return task.answer_schema() if self.structured else None
+        return task.answer_schema(query) if self.structured else None
 
     def preflight(self, queries: Sequence[Query]) -> None:
         """Look for the key."""
