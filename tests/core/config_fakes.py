@@ -143,8 +143,7 @@ class ThreeStage(StageScheduler):
 class ExactMatch(TaskEvaluator):
     """One right text."""
 
-    @property
-    def factor_weights(self):
+    def factor_weights(self, query):
         return {}
 
     def check(self, query):
@@ -156,7 +155,7 @@ class ExactMatch(TaskEvaluator):
 
     rewrite_messages = student_messages = teacher_messages
 
-    def completion(self, rationale, label):
+    def completion(self, rationale, label, query):
         return label
 
     def read(self, text, query):

@@ -15,10 +15,12 @@ from twt_core.components import (
     DiversitySelector,
     QualityFilter,
     StageScheduler,
+    TaskEvaluator,
     Teacher,
 )
 from twt_core.errors import InputError, PluginError
-from twt_core.records import Completion, Rewrite, Stage
+from twt_core.prompts import Message
+from twt_core.records import Answered, Completion, Draft, Grade, Reading, Rewrite, Stage
 
 POOL = samples.pool({"q1": "ab", "q2": "a"})
 NAN = float("nan")
@@ -156,3 +158,57 @@ def test_a_changed_input_is_not_selected(call):
 def test_nobody_can_set_a_field():
     with pytest.raises(ValueError, match="frozen"):
         POOL[0].label = "8"
+
+
+ANSWERS = [Answered(query=samples.QUERY, text="7", label="7")]
+OF_A_TASK = {
+    "teacher_messages": ([Message("user", "?")], lambda task: contract.teacher_messages(task, samples.QUERY)),
+    "student_messages": ([Message("user", "?")], lambda task: contract.student_messages(task, samples.QUERY)),
+    "read": (Reading(), lambda task: contract.read(task, "7", samples.QUERY)),
+    "same": (True, lambda task: contract.same(task, "7", "8", samples.QUERY)),
+    "completion": ("7", lambda task: contract.completion(task, None, "7", samples.QUERY)),
+    "grade": ([Grade(correct=True, verdict="right")], lambda task: contract.grade(task, ANSWERS, None)),
+}
+
+
+@pytest.fixture
+def task_that(monkeypatch):
+    """Register an evaluator one of whose methods gives `result`, or raises it."""
+    registry = plugins.Registry()
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+
+    def made(method, result):
+        def give(self, *arguments):
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        needed = dict.fromkeys(("teacher_messages", "read", "same"), give)
+        cls = type("Strict", (TaskEvaluator,), {**needed, method: give, "__module__": __name__, "__doc__": "Strict."})
+        registry.add(TaskEvaluator, "strict", cls, "acme-plugin 1.2")
+        return cls()
+
+    return made
+
+
+@pytest.mark.parametrize("method", OF_A_TASK)
+def test_what_a_task_gives_passes(task_that, method):
+    result, use = OF_A_TASK[method]
+    given = use(task_that(method, result))
+    assert (list(given) if isinstance(given, tuple) else given) == result
+
+
+@pytest.mark.parametrize("result", [None, 7, [], ["right"], ZeroDivisionError("by what"), SystemExit(0)])
+@pytest.mark.parametrize("method", OF_A_TASK)
+def test_what_a_task_does_not_give_is_said(task_that, method, result):
+    with pytest.raises(PluginError, match=r"^plugin acme-plugin 1\.2: TaskEvaluator 'strict' "):
+        OF_A_TASK[method][1](task_that(method, result))
+
+
+def test_a_task_of_a_prompt_a_reader_and_a_check_is_whole(task_that):
+    task = task_that("teacher_messages", [Message("user", "3 + 4?")])
+    assert task.completion("Four and three.", "7", samples.QUERY) == "Four and three.\nThe answer is: 7"
+    draft = Draft(query=samples.QUERY, annotation=samples.annotation(), student_rationale="I count.")
+    [asked] = task.rewrite_messages(draft)
+    assert "3 + 4?" in asked.content and "The answer is: 7" in asked.content and "I count." in asked.content
+    assert sum(task.factor_weights(samples.QUERY).values()) == 1

@@ -129,7 +129,7 @@ def test_the_student_is_asked_once_a_query():
 def test_targets_read_back_as_what_was_taught():
     traces = [TRACE, *distillation.answer_only_traces([TRACE])]
     [full, short] = distillation.targets(QUERIES, traces, TASK, [Objective()])
-    assert (full.name, full.messages) == ("q1", TASK.student_messages(QUERY.unlabeled()))
+    assert (full.name, list(full.messages)) == ("q1", TASK.student_messages(QUERY.unlabeled()))
     assert TASK.read(full.completion, QUERY).rationale == TRACE.rationale
     assert TASK.read(short.completion, QUERY).label == TRACE.label
     assert "SECRET" not in repr([full, short])
@@ -137,11 +137,27 @@ def test_targets_read_back_as_what_was_taught():
 
 def test_evaluation_says_right_wrong_or_nothing():
     queries = [*QUERIES.values(), Query(id="q3", query="Unanswered?")]
-    right = distillation.evaluate(queries, Student("The answer is: 2"), None, TASK)
+    right = distillation.evaluate(queries, Student("The answer is: 2"), None, CONTEXT, "")
     assert [p.correct for p in right] == [False, True, None]
     assert [p.query_id for p in right] == ["q1", "q2", "q3"]
-    none = distillation.evaluate(queries, Student(""), None, TASK)
+    assert [p.verdict for p in right] == ["wrong", "right", "no_reference"]
+    assert [p.question for p in right] == [query.fingerprint for query in queries]
+    none = distillation.evaluate(queries, Student(""), None, CONTEXT, "")
     assert [(p.correct, p.label) for p in none] == [(False, None), (False, None), (None, None)]
+    assert none[0].verdict == "no_answer"
+
+
+def test_each_accepted_answer_is_right():
+    query = Query(id="q1", query="Which town?", answer="New York", other_answers=("NYC",))
+    for text, right in (("NYC", True), ("new york", True), ("York", False)):
+        [made] = distillation.evaluate([query], Student(f"The answer is: {text}"), None, CONTEXT, "")
+        assert made.correct is right
+
+
+def test_samples_of_a_query_stand_side_by_side():
+    queries = list(QUERIES.values())
+    made = distillation.evaluate(queries, Student("The answer is: 2"), None, CONTEXT, "", samples=2)
+    assert [(p.query_id, p.sample) for p in made] == [("q1", 0), ("q1", 1), ("q2", 0), ("q2", 1)]
 
 
 ANN, BEN = TRACE, TRACE.model_copy(update={"teacher": "ben", "rationale": "Four and three."})
@@ -157,7 +173,7 @@ def test_an_objective_says_what_is_written_and_what_stands_before_the_question()
     assert [text.completion for text in (ann, ben)] == [ANN.rationale, BEN.rationale]
     [asked] = TASK.student_messages(QUERY.unlabeled())
     for text, prefix in ((answer, "[label] "), (ann, "[ann] "), (ben, "[ben] ")):
-        assert text.messages == [asked._replace(content=prefix + asked.content)]
+        assert list(text.messages) == [asked._replace(content=prefix + asked.content)]
     assert [text.weight for text in (answer, ann, ben)] == [1, 0.5, 2]
     assert len({text.task for text in (answer, ann, ben)}) == 3
 

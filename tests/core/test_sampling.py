@@ -101,12 +101,12 @@ def test_structured_answers_are_asked_for_with_their_schema(tmp_path):
     class Structured(Replay):
         """With a schema."""
 
-        def answer_schema(self, task):
-            return task.answer_schema()
+        def answer_schema(self, task, query):
+            return task.answer_schema(query)
 
     [made] = sampling.requests_for(QUERIES[:1], [Structured(name="ann", path=tmp_path / "r.jsonl")], TASK)
     assert made.json_schema["required"] == ["rationale", "answer", "scores"]
-    assert made.json_schema["properties"]["scores"]["required"] == list(TASK.factor_weights)
+    assert made.json_schema["properties"]["scores"]["required"] == list(TASK.factor_weights(QUERIES[0]))
     assert made.messages[-1].content.startswith(TASK.teacher_messages(QUERIES[0])[-1].content)
     assert '"additionalProperties": false' in made.messages[-1].content
 

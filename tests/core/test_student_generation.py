@@ -11,6 +11,7 @@ from twt_core.records import Stage
 from twt_core.student import generation, loading
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target, encode_prompt
+from twt_core.student import endings
 from twt_core.student.endings import AnswerEnd, RowEnds
 from twt_core.student.generation import generate
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer
@@ -86,7 +87,7 @@ def lively(model, tmp_path_factory):
     return folder
 
 
-def texts(model, adapter=None, prompts=PROMPTS, seed=0, answered=lambda _: False, **options):
+def texts(model, adapter=None, prompts=PROMPTS, seed=0, answered=endings.never, **options):
     return generate(model, adapter, prompts, settings(**options), seed, QUIET, answered)
 
 
@@ -135,7 +136,7 @@ def test_the_longest_prompts_come_first_so_that_memory_fails_early(model, monkey
     tokenizer, lengths = load_tokenizer(model), []
 
     def spy(network, batch, *rest):
-        lengths.append([len(row) for row in batch])
+        lengths.append([len(ids) for _, ids in batch])
         return [[tokenizer.eos_token_id] for _ in batch]
 
     monkeypatch.setattr(generation, "_new_tokens", spy)
@@ -155,11 +156,11 @@ def test_a_text_ends_with_the_token_that_completes_it(talkative, size):
 
 
 def has_lines(count):
-    return lambda text: text.count("\n") == count
+    return lambda text, _: text.count("\n") == count
 
 
 def test_without_stop_at_answer_nobody_is_asked(talkative):
-    def never(text):
+    def never(text, _):
         raise AssertionError(text)
 
     made = texts(talkative, max_new_tokens=20, stop_at_answer=False, answered=never)
@@ -168,13 +169,13 @@ def test_without_stop_at_answer_nobody_is_asked(talkative):
 
 def test_whoever_says_of_a_text_that_it_is_complete_sees_whole_lines(talkative):
     seen = []
-    texts(talkative, prompts=PROMPTS[:1], max_new_tokens=20, answered=lambda text: bool(seen.append(text)))
+    texts(talkative, prompts=PROMPTS[:1], max_new_tokens=20, answered=lambda text, _: bool(seen.append(text)))
     assert seen == [f"{LEARNED}\n" * (n + 1) for n in range(len(seen))] and len(seen) > 1
 
 
 def test_rows_of_a_batch_end_one_by_one(lively, monkeypatch):
     monkeypatch.setattr(AnswerEnd, "holds_break", lambda self, token: True)
-    monkeypatch.setattr(AnswerEnd, "complete", lambda self, ids: sum(ids) % 11 == 0)  # anywhere, by the row alone
+    monkeypatch.setattr(AnswerEnd, "complete", lambda self, ids, _: sum(ids) % 11 == 0)  # anywhere, by the row alone
     together = texts(lively, max_new_tokens=30, generation_batch_size=5)
     assert said(together) == said(texts(lively, max_new_tokens=30, generation_batch_size=1))
     assert len({row.tokens for row in together}) > 2  # else this would prove nothing
@@ -191,7 +192,7 @@ def test_the_count_is_right_where_padding_is_the_end_token():
     import torch
 
     end = ord("|")
-    ends = RowEnds(1, end, AnswerEnd(Letters(), lambda text: text.endswith("7\n")))
+    ends = RowEnds(1, list("abcde"), end, AnswerEnd(Letters(), lambda text, _: text.endswith("7\n")))
     rows = ["?7\n||||", "?ab|||", "?7\nx|||", "?12345", "?\n7\nab"]
     stopped = [
         ends(torch.tensor([[ord(c) for c in row[:width]] for row in rows]), None).tolist() for width in range(2, 7)
@@ -203,12 +204,12 @@ def test_the_count_is_right_where_padding_is_the_end_token():
 
 def test_a_text_is_decoded_only_where_a_line_ends():
     read = []
-    at = AnswerEnd(Letters(), lambda text: bool(read.append(text)) or "7" in text)
+    at = AnswerEnd(Letters(), lambda text, _: bool(read.append(text)) or "7" in text)
     ids = [ord(c) for c in "ab\ncd7\nef\n"]
-    assert at.length(ids) == 7
+    assert at.length(ids, "q") == 7
     assert read == ["ab\n", "ab\ncd7\n"]
-    assert at.length(ids[:6]) is None
-    assert at.length(ids, checked=7) == len(ids)
+    assert at.length(ids[:6], "q") is None
+    assert at.length(ids, "q", checked=7) == len(ids)
 
 
 def test_the_models_own_settings_of_generation_do_not_count(lively, tmp_path):

@@ -34,7 +34,7 @@ def settings(**options):
     return StudentConfig(**{"model": "tiny", "generator": "vllm", "max_new_tokens": 20, "precision": "fp32", **options})
 
 
-def texts(model, adapter=None, prompts=PROMPTS, seed=0, answered=lambda text: "7\n" in text, **options):
+def texts(model, adapter=None, prompts=PROMPTS, seed=0, answered=lambda text, _: "7\n" in text, **options):
     return generate(model, adapter, prompts, settings(**options), seed, Progress(quiet=True), answered)
 
 
@@ -220,6 +220,6 @@ if find_spec("vllm") is not None:  # a GPU library of gigabytes: run where someb
         network.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
         both = [
-            texts(tmp_path, generator=name, answered=lambda text: len(text) > 20) for name in ("vllm", "transformers")
+            texts(tmp_path, generator=name, answered=lambda text, _: len(text) > 20) for name in ("vllm", "transformers")
         ]
         assert [(row.text, row.tokens) for row in both[0]] == [(row.text, row.tokens) for row in both[1]]

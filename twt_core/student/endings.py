@@ -84,9 +84,9 @@ class RowEnds:
         import torch
 
         for row, newest in enumerate(input_ids[:, -1].tolist()):
-            if row not in self.lengths and self._ends(
-                newest, input_ids[row], self._query_ids[row]
-            ):  # one that has ended is padded
+            if row in self.lengths:  # it has ended, and is padded
+                continue
+            if self._ends(newest, input_ids[row], self._query_ids[row]):
                 self.lengths[row] = input_ids.shape[1] - self._width
         return torch.tensor([row in self.lengths for row in range(len(input_ids))], device=input_ids.device)
 

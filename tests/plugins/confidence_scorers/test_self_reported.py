@@ -10,7 +10,7 @@ TASK = ExactMatch(weights={"correctness": 0.5, "logical_reasoning": 0.25, "clari
 def score(**annotation):
     # Checked or not: a plugin's task may read what the built-in ones refuse.
     row = samples.annotation().model_copy(update=annotation)
-    [found] = SelfReported().score([row], samples.context(TASK))
+    [found] = SelfReported().score([row], samples.context(TASK, [samples.QUERY]))
     return found
 
 
@@ -39,5 +39,5 @@ def test_a_malformed_number_fails_the_row(malformed):
 
 
 def test_borders():
-    assert score(factors=dict.fromkeys(TASK.factor_weights, 1.0)) == 1.0
-    assert score(factors=dict.fromkeys(TASK.factor_weights, 0.0)) == 0.0
+    assert score(factors=dict.fromkeys(TASK.factor_weights(samples.QUERY), 1.0)) == 1.0
+    assert score(factors=dict.fromkeys(TASK.factor_weights(samples.QUERY), 0.0)) == 0.0

@@ -62,10 +62,10 @@ def test_nothing_else_does(text):
 @pytest.mark.parametrize("rationale", [None, "Three and four.\nThat is seven: step 2 is not needed."])
 def test_what_is_taught_is_complete_after_its_last_line_and_not_before(name, rationale):
     task = TaskEvaluator.model_validate({"use": name})
-    taught = task.completion(rationale, "B") + "\n"
-    assert task.answered(taught)
+    taught = task.completion(rationale, "B", QUERY) + "\n"
+    assert task.answered(taught, QUERY)
     lines = taught.splitlines(keepends=True)
-    assert not any(task.answered("".join(lines[:count])) for count in range(len(lines)))
+    assert not any(task.answered("".join(lines[:count]), QUERY) for count in range(len(lines)))
     assert task.read(taught, QUERY).label == task.read(taught + "Score: 0.9\nThat is it.\n", QUERY).label is not None
 
 

@@ -57,8 +57,8 @@ def test_it_never_raises(text):
 @pytest.mark.parametrize("name", ["exact_match", "math", "multiple_choice"])
 def test_every_task_reads_what_its_schema_asks_for(name):
     task = TaskEvaluator.model_validate({"use": name})
-    answer = {"rationale": "So it is.", "answer": "7", "scores": dict.fromkeys(task.factor_weights, 0.5)}
-    validate(answer, task.answer_schema())
+    answer = {"rationale": "So it is.", "answer": "7", "scores": dict.fromkeys(task.factor_weights(samples.QUERY), 0.5)}
+    validate(answer, task.answer_schema(samples.QUERY))
     query = samples.QUERY.model_copy(update={"choices": ("7", "8") if name == "multiple_choice" else None})
     reading = task.read(json.dumps(answer), query)
     assert reading.rationale == "So it is."

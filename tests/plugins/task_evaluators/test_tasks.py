@@ -85,9 +85,9 @@ def test_the_student_prompt_is_short_and_its_completion_is_read_back(task: Promp
     (message,) = task.student_messages(query)
     assert message.role == "user"
     assert len(message.content) - len(task.question(query)) < 70
-    found = task.read(task.completion("One step.\nAnother.", "B"), query)
+    found = task.read(task.completion("One step.\nAnother.", "B", query), query)
     assert (found.rationale, found.label) == ("One step.\nAnother.", "B")
-    assert task.read(task.completion(None, "B"), query).label == "B"
+    assert task.read(task.completion(None, "B", query), query).label == "B"
 
 
 @tasks
@@ -113,7 +113,7 @@ def test_weights_must_sum_to_one_and_be_told() -> None:
     with pytest.raises(ValidationError, match="valid number"):
         Math(weights={"correctness": True})
     task = Math(weights={"correctness": 0.875, "good_style": 0.125, "speed": 0})
-    assert task.factor_weights == {"correctness": 0.875, "good_style": 0.125, "speed": 0}
+    assert task.factor_weights(PLAIN) == {"correctness": 0.875, "good_style": 0.125, "speed": 0}
     assert "correctness (0.875), good style (0.125) and speed (0.00)" in task.teacher_messages(PLAIN)[0].content
     assert task.read("The answer is: 1\nGood style: 0.5", PLAIN).factors == {"good_style": 0.5}
 

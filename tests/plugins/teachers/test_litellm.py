@@ -91,8 +91,8 @@ def test_a_schema_is_sent_as_the_form_of_the_response(server, teacher):
 
 def test_structured_is_asked_for(teacher):
     task = TaskEvaluator.model_validate({"use": "exact_match"})
-    assert teacher(structured=True).answer_schema(task) == task.answer_schema()
-    assert teacher().answer_schema(task) is None
+    assert teacher(structured=True).answer_schema(task, samples.QUERY) == task.answer_schema(samples.QUERY)
+    assert teacher().answer_schema(task, samples.QUERY) is None
 
 
 def test_temperature_zero_is_sent(server, teacher):
