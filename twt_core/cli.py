@@ -159,12 +159,13 @@ def answer(
     stage: Annotated[str | None, typer.Option(help="Ask this stage's student, not the recommended one.")] = None,
     choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from. Repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="A test that the answer is to pass. Repeatable.")] = None,
+    task: Annotated[str | None, typer.Option(help="Which of its tasks it is, in a run of a mixture.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the student of the recommended stage."""
     from twt_core import finished
 
-    found = finished.answer(folder, question, stage, tuple(choice or ()) or None, tuple(test or ()) or None)
+    found = finished.answer(folder, question, stage, tuple(choice or ()) or None, tuple(test or ()) or None, task)
     if as_json:
         _print_json(found)
     else:

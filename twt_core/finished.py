@@ -145,6 +145,7 @@ def answer(
     stage: str | None = None,
     choices: tuple[str, ...] | None = None,
     tests: tuple[str, ...] | None = None,
+    task_name: str | None = None,
 ) -> Answer:
     """Ask a run's student.
 
@@ -154,6 +155,7 @@ def answer(
         stage: whose student; the recommended stage's by default.
         choices: the answers to choose from, where the task has them.
         tests: the tests that the answer is to pass, where the task has them.
+        task_name: which of its tasks it is, in a run of several.
 
     Raises:
         InputError: no finished run, no such stage, an empty question, or one that the task cannot use.
@@ -162,7 +164,7 @@ def answer(
         raise InputError("the question is empty")
     name = chosen_stage(run, stage)
     task = recipe(run).task()
-    query = Query(id="question", query=question, choices=choices, tests=tests)
+    query = Query(id="question", query=question, choices=choices, tests=tests, task=task_name)
     try:
         task.check(query)
     except ValueError as error:

@@ -219,7 +219,6 @@ if find_spec("vllm") is not None:  # a GPU library of gigabytes: run where someb
                 weight.mul_(8 if weight.dim() > 1 else 1)
         network.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
-        both = [
-            texts(tmp_path, generator=name, answered=lambda text, _: len(text) > 20) for name in ("vllm", "transformers")
-        ]
+        names = ("vllm", "transformers")
+        both = [texts(tmp_path, generator=name, answered=lambda text, _: len(text) > 20) for name in names]
         assert [(row.text, row.tokens) for row in both[0]] == [(row.text, row.tokens) for row in both[1]]
