@@ -1,4 +1,4 @@
-"""Compare one stage of two run folders on the same test questions: accuracies, and the exact McNemar test.
+"""Compare one stage of two run folders on the same test questions: what `twt compare` says, for one stage by default.
 
 The quickstart against plain distillation on answers, for as many passes in all:
 
@@ -10,29 +10,28 @@ The quickstart against plain distillation on answers, for as many passes in all:
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from twt_core.metrics import mcnemar
+from twt_core.comparisons import compare
+from twt_core.errors import InputError
 from twt_core.records import Prediction
-from twt_core.run import ROWS
+from twt_core.run import Rows
 
 
-def verdicts(run: Path, stage: str) -> dict[str, bool]:
-    """Right or wrong by query id, of the test queries that have an answer."""
+def predictions(run: Path, stage: str) -> list[Prediction]:
+    """A stage's answers to the test queries."""
     [folder] = run.glob(f"[0-9][0-9]-{stage}-test-scores")
-    rows = (folder / ROWS).read_text(encoding="utf-8").split("\n")
-    predictions = [Prediction.model_validate_json(row) for row in rows if row]
-    return {p.query_id: p.correct for p in predictions if p.correct is not None}
+    return Rows(folder, None, Prediction).read()
 
 
-def compare(first: dict[str, bool], second: dict[str, bool]) -> str:
-    """One line with both accuracies and p."""
-    if first.keys() != second.keys():
-        raise SystemExit("the two runs were not tested on the same questions")
-    pairs = [(first[key], second[key]) for key in first]
-    p_value = mcnemar([a for a, _ in pairs], [b for _, b in pairs])
-    shares = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
-    return f"{shares[0]:.1%} against {shares[1]:.1%} on {len(pairs)} questions, exact McNemar p = {p_value:.3f}"
+def line(first: list[Prediction], second: list[Prediction], names: tuple[str, str] = ("first", "second")) -> str:
+    """Both accuracies, and what can be said of their difference."""
+    found = compare(first, second, names)
+    shares = " against ".join(
+        "none" if a is None else f"{a:.1%}" for a in (found.first_accuracy, found.second_accuracy)
+    )
+    return f"{shares} on {found.graded} questions. {found.sentence()}"
 
 
 def main() -> None:
@@ -42,7 +41,11 @@ def main() -> None:
     parser.add_argument("second", type=Path, help="another")
     parser.add_argument("--stage", default="answer_only", help="the stage to compare (answer_only)")
     arguments = parser.parse_args()
-    print(compare(verdicts(arguments.first, arguments.stage), verdicts(arguments.second, arguments.stage)))
+    rows = [predictions(run, arguments.stage) for run in (arguments.first, arguments.second)]
+    try:
+        print(line(rows[0], rows[1], (arguments.first.name, arguments.second.name)))
+    except InputError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

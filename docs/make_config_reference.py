@@ -28,7 +28,8 @@ KINDS = {
 }
 #: How the parts of a config that are no component are shown in the type column.
 PARTS = {
-    "DataFile": "a file, below",
+    "DataFile": "a source, below",
+    "list of DataFile": "a list of them",
     "StudentConfig": "student, below",
     "LoraConfig": "lora, below",
     "Columns": "columns, below",

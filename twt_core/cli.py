@@ -16,6 +16,8 @@ from twt_core.errors import InputError, TwtError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from twt_core.progress import Progress
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -43,6 +45,17 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Folder
 Name = Annotated[str | None, typer.Option("--name", help="The run folder's name; the config's by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=2, metavar="N", help="Run with N seeds, from the config's on, and report the spread."),
+]
+Unsandboxed = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unsandboxed-code",
+        help="Let programs that models wrote run without walls where none can be had; marks every result.",
+    ),
+]
 _RUNS = Path("runs")
 _INTERRUPTED = 130
 
@@ -58,12 +71,18 @@ def _print_json(value: BaseModel | list[object] | dict[str, object]) -> None:
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
 
 
-@app.command(epilog=_examples("twt run run.yaml", "twt run run.yaml --set diversity_selector.use=random_pair"))
+@app.command(
+    epilog=_examples(
+        "twt run run.yaml", "twt run run.yaml --set diversity_selector.use=random_pair", "twt run run.yaml --seeds 3"
+    )
+)
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
     runs_dir: RunsDir = _RUNS,
     name: Name = None,
+    seeds: Seeds = None,
+    unsandboxed: Unsandboxed = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -71,11 +90,37 @@ def run(
     from twt_core import session, tables
     from twt_core.progress import Progress
 
+    if unsandboxed:
+        from twt_core.sandbox import contained
+
+        contained.allow_unsandboxed_code()
+    if seeds is not None:
+        _run_seeds(config, seeds, overrides or [], runs_dir, name, as_json=as_json, progress=Progress(quiet=quiet))
+        return
     summary = session.run(config, overrides or (), runs_dir, name, Progress(quiet=quiet))
     if as_json:
         _print_json(summary)
     else:
         tables.print_summary(summary, runs_dir / (name or summary.name))
+
+
+def _run_seeds(
+    config: Path,
+    count: int,
+    overrides: list[str],
+    runs_dir: Path,
+    name: str | None,
+    *,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    from twt_core import seeds, tables
+
+    found = seeds.run_seeds(config, count, overrides, runs_dir, name, progress)
+    if as_json:
+        _print_json(found)
+    else:
+        tables.print_seeds(found, runs_dir)
 
 
 @app.command(epilog=_examples("twt plan run.yaml", "twt plan run.yaml --json"))
@@ -170,6 +215,142 @@ def answer(
         _print_json(found)
     else:
         typer.echo(found.text)
+
+
+@app.command(
+    epilog=_examples(
+        "twt evaluate runs/my-run --queries test.jsonl",
+        "twt evaluate runs/my-run --stage full --queries test.jsonl.gz --limit 100",
+        "twt evaluate org/model --queries test.jsonl --task math",
+        "twt evaluate my-model --base-url http://127.0.0.1:8000/v1 --queries test.jsonl --task math",
+    )
+)
+def evaluate(  # noqa: PLR0913, PLR0917  # an argument is an option
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL",
+            help="A run folder; a model's or adapter's; a GGUF file; a hub id; package:NAME/PATH; a served model.",
+            show_default=False,
+        ),
+    ],
+    queries: Annotated[Path, typer.Option(metavar="FILE", help="Questions with answers, JSON lines, gzipped or not.")],
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A task evaluator, or a YAML file with one."),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="A run's stage, not the recommended one.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Ask the server there, OpenAI-compatible.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The teacher that asks the served model, e.g. litellm.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set an option of task, student, served or evaluation."),
+    ] = None,
+    query_task: Annotated[
+        str | None, typer.Option("--query-task", metavar="NAME", help="Which of a mixture's tasks all rows are.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many questions, from the first on.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers to each question.")] = None,
+    pass_at: Annotated[str | None, typer.Option("--pass-at", metavar="K,...", help="Report pass@k.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 answers greedily.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Most tokens of an answer.")] = None,
+    input_usd: Annotated[
+        float | None, typer.Option("--input-usd", help="Price of a million input tokens, for the report.")
+    ] = None,
+    output_usd: Annotated[
+        float | None, typer.Option("--output-usd", help="Price of a million output tokens, likewise.")
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option("--budget-usd", help="Most that a server and judges may cost.")
+    ] = None,
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Ask questions that the run was distilled from; marks the result.")
+    ] = False,
+    regrade: Annotated[bool, typer.Option("--regrade", help="Grade the texts that are there anew.")] = False,
+    unsandboxed: Unsandboxed = False,
+    runs_dir: RunsDir = _RUNS,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The evaluation's folder; else evaluations/SUBJECT-FILE.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score a model's answers to questions, or go on with that: predictions on disk, nothing made twice."""
+    from twt_core.evaluation import printing
+    from twt_core.evaluation.evaluate import Wanted
+    from twt_core.evaluation.evaluate import evaluate as do
+    from twt_core.progress import Progress
+
+    if unsandboxed:
+        from twt_core.sandbox import contained
+
+        contained.allow_unsandboxed_code()
+    asked, most = ("served", "max_tokens") if base_url or teacher else ("student", "max_new_tokens")
+    short_for = {
+        "evaluation.samples": samples,
+        "evaluation.pass_at": None if pass_at is None else f"[{pass_at}]",
+        f"{asked}.temperature": temperature,
+        f"{asked}.{most}": max_new_tokens,
+        "evaluation.input_usd_per_million": input_usd,
+        "evaluation.output_usd_per_million": output_usd,
+    }
+    wanted = Wanted(
+        subject=subject,
+        queries=queries,
+        stage=stage,
+        task=task,
+        base_url=base_url,
+        teacher=teacher,
+        overrides=[*(f"{key}={value}" for key, value in short_for.items() if value is not None), *(overrides or ())],
+        query_task=query_task,
+        limit=limit,
+        allow_seen=allow_seen,
+        regrade=regrade,
+        budget_usd=budget_usd,
+        runs=runs_dir,
+        out=out,
+    )
+    found = do(wanted, Progress(quiet=quiet))
+    if as_json:
+        _print_json(found)
+    else:
+        printing.print_evaluation(found)
+    if found.missing:
+        raise TwtError("not whole: run the same command again, and it asks for the answers that are missing")
+
+
+@app.command(
+    epilog=_examples(
+        "twt compare evaluations/a-test evaluations/b-test",
+        "twt compare runs/my-run:full runs/my-run:answer_only",
+        "twt compare runs/my-run",
+    )
+)
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [C ...]",
+            help="An evaluation's folder; a run's, its recommended stage; or RUN:STAGE. One run alone: all its stages.",
+            show_default=False,
+        ),
+    ],
+    shared: Annotated[bool, typer.Option("--shared", help="Count only the questions that all were asked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare models on the same questions: how they differ, and how sure that is."""
+    from twt_core.evaluation import printing
+    from twt_core.evaluation.compare import compare as do
+
+    found = do(names, shared=shared)
+    if as_json:
+        _print_json(found)
+    else:
+        printing.print_compared(found)
 
 
 @app.command(

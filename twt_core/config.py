@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,12 +24,14 @@ from twt_core.components import (
 from twt_core.config_bases import extendable
 from twt_core.config_errors import describe
 from twt_core.config_source import ConfigSource
-from twt_core.data_file import DataFile
+from twt_core.data_file import DataFile, Sources, each_of
 from twt_core.errors import InputError
 from twt_core.evaluation.config import EvaluationConfig
 from twt_core.schema import schema_of
 from twt_core.settings import Json, Settings
 from twt_core.student.config import StudentConfig
+from twt_core.suggest import did_you_mean
+from twt_core.yaml_reader import KeyPath
 
 #: The paper's components, used where the config names none.
 DEFAULT_COMPONENTS: dict[str, str] = {
@@ -63,11 +65,14 @@ class RunConfig(Settings):
 
     name: Annotated[str, AfterValidator(_safe_folder_name)] = Field(description="Names the run's folder, runs/NAME.")
     task_evaluator: TaskEvaluator = Field(description="The kind of question: exact_match, math, multiple_choice, ...")
-    queries: DataFile = Field(
-        description="The unlabeled queries to distil from; an answer in them is for measuring only."
+    queries: Sources = Field(
+        description="The unlabeled queries to distil from; an answer in them is for measuring only. One source, or a "
+        "list of them."
     )
-    test_queries: DataFile = Field(description="Queries with answers, scored before the first and after each stage.")
-    dev_queries: DataFile | None = Field(
+    test_queries: Sources = Field(
+        description="Queries with answers, scored before the first and after each stage. One source, or a list."
+    )
+    dev_queries: Sources | None = Field(
         default=None, description="Queries with answers that choose the recommended stage; without, test_queries do."
     )
     teachers: Annotated[tuple[Teacher, ...], Field(min_length=1)] = Field(
@@ -114,6 +119,20 @@ class RunConfig(Settings):
         self.evaluation.check(self.student.temperature)
         return self
 
+    @model_validator(mode="after")
+    def _known_tasks(self) -> Self:
+        for place, source in self._written_sources():
+            if found := _task_problem(source, self.task_evaluator):
+                inside, problem = found
+                raise PydanticCustomError("task", "{problem}", {"at": (*place, *inside), "problem": problem})
+        return self
+
+    def _written_sources(self) -> Iterator[tuple[KeyPath, DataFile]]:
+        for name in ("queries", "test_queries", "dev_queries"):
+            sources: Sources | None = getattr(self, name)
+            for number, source in enumerate(each_of(sources)):
+                yield (name, number) if isinstance(sources, tuple) else (name,), source
+
     @property
     def helpers(self) -> list[Teacher]:
         """Teachers that components ask and that annotate nothing themselves: a grader's judge."""
@@ -125,6 +144,20 @@ class RunConfig(Settings):
         if budget is not None and budget <= 0:
             raise ValueError("must be greater than 0: use null for unlimited")
         return budget
+
+
+def _task_problem(source: DataFile, evaluator: TaskEvaluator) -> tuple[KeyPath, str] | None:
+    """What is wrong with what a source says of its rows' tasks, and the option that says it."""
+    names, column = evaluator.task_names, source.columns.task if source.columns is not None else None
+    if not names and (source.task is not None or column is not None):
+        inside: KeyPath = ("task",) if source.task is not None else ("columns", "task")
+        return inside, f"the task_evaluator {evaluator.use} is no mixture of tasks: remove this, or use a mixture"
+    if source.task is not None and source.task not in names:
+        return ("task",), f"no task is called {source.task!r}. {did_you_mean(source.task, names)}"
+    if names and source.columns is not None and source.task is None and column is None:
+        named = ", ".join(names)
+        return ("task",), f"missing: give the task of all rows, or its column in columns. There are: {named}."
+    return None
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from twt_core.input_files import problem_with_file
 from twt_core.settings import ConfigPath, Json, Settings
@@ -70,14 +79,22 @@ class Columns(Settings):
 
     id: Column | None = Field(default=None, description="Names the row; without, its split and number do.")
     query: Column = Field(description="The question.")
-    answer: Column | None = Field(default=None, description="Its answer.")
+    answer: Column | None = Field(
+        default=None, description="Its answer, or a list of those that count as right, as in answer.aliases."
+    )
     choices: Column | None = Field(default=None, description="What may be answered, as a list of texts.")
     tests: Column | None = Field(default=None, description="Python tests, as a list of texts.")
+    task: Column | None = Field(default=None, description="Which of a mixture's tasks the row is.")
+
+    def identity(self) -> dict[str, Json]:
+        """The columns that are named; `task` only then, since it came later and changes no other rows."""
+        return {name: part for name, part in super().identity().items() if name != "task" or part is not None}
 
 
 class DataFile(Settings):
-    """Queries: a file, or a split of a data set on the Hugging Face hub. All options but `path` are a data set's.
+    """Queries: a file, or a split of a data set on the Hugging Face hub.
 
+    All options but `path`, `task` and `id_prefix` are a data set's.
     Of the split's rows, shuffled if asked for, those from `skip` on are taken, at most `limit`; then those are left out
     that `leave_out` names.
     """
@@ -89,6 +106,16 @@ class DataFile(Settings):
         default=None,
         description="JSON lines, plain or gzipped, relative to the config file: id, query, and what the task needs.",
     )
+    task: str | None = Field(
+        default=None, min_length=1, description="Which of a mixture's tasks all its rows are; null: each row says so."
+    )
+    id_prefix: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=r"^(?:[\w:@+-][\w.:@+-]*/?)*$",
+        description="Put before each row's id, as in gsm8k/: for sources with the same ids. Null: the task and a / "
+        "where rows are called by split and number, else nothing.",
+    )
     dataset: str | None = Field(
         default=None, description="A data set's hub id, owner/name; or a folder beside the config, ./NAME."
     )
@@ -98,7 +125,8 @@ class DataFile(Settings):
         default=None, description="A commit, tag or branch of the data set; its newest if null."
     )
     columns: Columns | None = Field(
-        default=None, description="Which columns hold the id, query, answer, choices and tests. Required with dataset."
+        default=None,
+        description="Which columns hold the id, query, answer, choices, tests and task. Required with dataset.",
     )
     shuffle: int | None = Field(
         default=None, ge=0, description="Seed of a shuffle of the rows; null keeps their order."
@@ -139,16 +167,19 @@ class DataFile(Settings):
         if (self.path is None) == (self.dataset is None):
             raise ValueError("give one of the two: path, a file; or dataset, on the hub")
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
-        if self.path is not None and (others := sorted(given - {"path"})):
+        if self.path is not None and (others := sorted(given - {"path", "task", "id_prefix"})):
             raise ValueError(f"{', '.join(others)}: for a dataset, not for a path")
         if self.dataset is not None and self.columns is None:
             raise ValueError("columns is missing: name the column of the question, as in columns: {query: question}")
         return self
 
     def identity(self) -> dict[str, Json]:
-        """The file by its bytes, or what says which rows of a data set are taken."""
+        """The file by its bytes, or what says which rows of a data set are taken; what the rows are named, if given."""
         found = super().identity()
-        return {"path": found["path"]} if self.path is not None else {k: v for k, v in found.items() if k != "path"}
+        names = {name: found.pop(name) for name in ("id_prefix", "task")}
+        path = found.pop("path")
+        rows = {"path": path} if self.path is not None else found
+        return rows | {name: given for name, given in names.items() if given is not None}
 
     @property
     def folder(self) -> Path | None:
@@ -163,9 +194,33 @@ class DataFile(Settings):
         return "/".join(part for part in (self.dataset, self.config, self.split) if part)
 
     @property
+    def prefix(self) -> str:
+        """What stands before the ids of its rows."""
+        numbered = self.columns is not None and self.columns.id is None
+        return f"{self.task}/" if self.id_prefix is None and self.task and numbered else self.id_prefix or ""
+
+    @property
     def declared(self) -> int | None:
         """How many rows it has, at most, as far as the config says."""
         if self.rows is None:
             return self.limit
         left = max(0, self.rows - self.skip)
         return left if self.limit is None else min(left, self.limit)
+
+
+def _written_as(value: object) -> str:
+    return "several" if isinstance(value, (list, tuple)) else "one"
+
+
+#: One source, or several: their rows follow each other.
+Sources: TypeAlias = Annotated[
+    Annotated[DataFile, Tag("one")] | Annotated[tuple[DataFile, ...], Field(min_length=1), Tag("several")],
+    Discriminator(_written_as),
+]
+
+
+def each_of(sources: Sources | None) -> tuple[DataFile, ...]:
+    """The sources, however they are written; none for None."""
+    if sources is None:
+        return ()
+    return (sources,) if isinstance(sources, DataFile) else sources

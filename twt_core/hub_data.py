@@ -102,6 +102,8 @@ def _seal(copy: Path) -> Path:
 
 def _copy(source: DataFile, kept_in: Path) -> Path:
     plain = source.model_dump(mode="json", include=set(_OF_THE_ROWS))
+    if source.columns is not None and source.columns.task is None:
+        del plain["columns"]["task"]  # copies that were made before there was such a column are still good
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
     return kept_in / f"{digest}.rows"
 
@@ -171,7 +173,13 @@ def _part(row: Mapping[str, object], column: Column, source: DataFile) -> Json:
     value = _inside(row, column.column, source)
     if column.pattern is None or value is None:
         return value
-    found = re.findall(column.pattern, str(value))
+    if isinstance(value, list):
+        return [_matched(column.pattern, part) for part in value]
+    return _matched(column.pattern, value)
+
+
+def _matched(pattern: str, value: Json) -> str:
+    found = re.findall(pattern, str(value))
     return str(found[-1]).strip() if found else ""
 
 
@@ -206,12 +214,19 @@ def size(query: Query) -> int:
     return len(query.query.encode()) + sum(len(part.encode()) + _BESIDE_A_PART for part in parts)
 
 
-def placeholder(source: DataFile) -> Query:
-    """A query in the place of rows that are not downloaded: no row that is used makes a longer prompt."""
+def placeholder(source: DataFile, number: int, task: str | None) -> Query:
+    """A query in the place of rows that are not downloaded: no row that is used makes a longer prompt.
+
+    Args:
+        source: where the rows will come from.
+        number: the source's among several, for an id of its own.
+        task: which of a mixture's tasks it is.
+    """
     columns = dict(_columns(source))
     return Query(
-        id=source.split,
+        id=f"/{number}/{source.split}",  # no row's id begins so
         query="x" * (source.max_bytes or 1),
         choices=("yes", "no") if columns["choices"] else None,
         tests=("assert f(1) == 1",) if columns["tests"] else None,
+        task=task,
     )

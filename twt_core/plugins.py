@@ -188,8 +188,12 @@ def distributions_in(settings: Settings) -> set[str]:
     """The distributions of a component and of all components inside it."""
     found = {distribution_of(type(settings))} if isinstance(settings, Component) else set()
     for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        for inner in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(inner, Settings):
-                found |= distributions_in(inner)
+        found |= _distributions_among(getattr(settings, name))
     return found
+
+
+def _distributions_among(value: object) -> set[str]:
+    if isinstance(value, Settings):
+        return distributions_in(value)
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    return set().union(*map(_distributions_among, inner))

@@ -6,7 +6,7 @@ import ast
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,6 @@ from twt_core.settings import Json
 _MOST_SHOWN = 20
 _LONGEST_ID = 200
 _REQUIRED = ("id", "query")
-_OPTIONAL = ("answer", "choices", "tests", "task")
 
 # What chat templates and tokenizers give a meaning to: in a query it would open or end a message of its own.
 _CONTROL_TOKEN = re.compile(
@@ -39,39 +38,75 @@ class BadRow(NamedTuple):
     problem: str
 
 
-def read_queries(path: Path, task: TaskEvaluator) -> list[Query]:
+class Naming(NamedTuple):
+    """What a source says of all its rows.
+
+    Attributes:
+        task: which of a mixture's tasks they are; None: each row says so itself.
+        id_prefix: stands before each row's id.
+    """
+
+    task: str | None = None
+    id_prefix: str = ""
+
+
+class Checked(NamedTuple):
+    """Rows that were read.
+
+    Attributes:
+        queries: those that the rows hold, in order.
+        bad: the rows that cannot be used.
+        numbers: each query's row, by id.
+        unused_tasks: tasks that rows name where the run has one task; the queries have none then.
+    """
+
+    queries: list[Query]
+    bad: list[BadRow]
+    numbers: dict[str, int]
+    unused_tasks: list[str]
+
+
+def read_queries(path: Path, task: TaskEvaluator, naming: Naming | None = None) -> list[Query]:
     """The queries in a JSONL file, gzipped or not, in order. Columns that no task knows are passed over.
 
     Raises:
         InputError: what is wrong with the file, or up to twenty rows with their line and column and what is wrong.
     """
-    queries, bad = check_rows(lines(path), task.check, "line")
-    refuse([f"{path}:{row.number}:{row.column} {row.problem}" for row in bad])
-    return queries
+    return read_file(path, task, naming or Naming()).queries
+
+
+def read_file(path: Path, task: TaskEvaluator, naming: Naming) -> Checked:
+    """The same, with all that is known of the rows."""
+    found = check_rows(lines(path), task.check, "line", naming, mixed=bool(task.task_names))
+    refuse([f"{path}:{row.number}:{row.column} {row.problem}" for row in found.bad])
+    return found
 
 
 def check_rows(
-    rows: Iterable[tuple[int, bytes]], check: Callable[[Query], None], unit: str
-) -> tuple[list[Query], list[BadRow]]:
+    rows: Iterable[tuple[int, bytes]], check: Callable[[Query], None], unit: str, naming: Naming, *, mixed: bool
+) -> Checked:
     """The queries that rows of JSON hold, in order, and the rows that cannot be used.
 
     Args:
         rows: each with its number.
         check: raises ValueError for a query that the task cannot use.
         unit: what a row is called.
+        naming: what is said of all rows.
+        mixed: whether the run has several tasks. If not, a column of this name is another thing, and passed over.
     """
-    queries: list[Query] = []
-    bad: list[BadRow] = []
-    first: dict[str, int] = {}
+    found = Checked([], [], {}, [])
     for number, line in rows:
         try:
-            query = _query(line, check)
-            if (other := first.setdefault(query.id, number)) != number:
+            row = parse_line(line)
+            query = _query(row, line, naming, check, mixed=mixed)
+            if (other := found.numbers.setdefault(query.id, number)) != number:
                 raise LineProblem(f"id {query.id!r} is already on {unit} {other}", column_of_key(line, "id"))
-            queries.append(query)
+            found.queries.append(query)
+            if not mixed and isinstance(unused := row.get("task"), str) and unused not in found.unused_tasks:
+                found.unused_tasks.append(unused)
         except LineProblem as error:
-            bad.append(BadRow(number, error.column, str(error)))
-    return queries, bad
+            found.bad.append(BadRow(number, error.column, str(error)))
+    return found
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -91,12 +126,10 @@ def shared_queries(first: Sequence[Query], second: Sequence[Query]) -> list[tupl
     return [(known[key], query) for query in second if (key := _normal(query)) in known]
 
 
-def without_repeats(queries: Sequence[Query]) -> list[Query]:
-    """The first of the queries that ask the same, in the sense of `shared_queries`, and all others."""
-    first: dict[tuple[str, ...], Query] = {}
-    for query in queries:
-        first.setdefault(_normal(query), query)
-    return list(first.values())
+def without_repeats(queries: Sequence[Query], before: Sequence[Query] = ()) -> list[Query]:
+    """The queries that ask what none before them does, in the sense of `shared_queries`; `before` is before all."""
+    first = {_normal(query): query for query in before}
+    return [query for query in queries if first.setdefault(_normal(query), query) is query]
 
 
 def refuse_shared(training: Sequence[Query], test: Sequence[Query], test_place: Path | str) -> None:
@@ -119,14 +152,16 @@ def _normal(query: Query) -> tuple[str, ...]:
     return tuple(" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts)
 
 
-def _query(line: bytes, check: Callable[[Query], None]) -> Query:
-    row = parse_line(line)
-    _check_columns(row, line)
+def _query(row: dict[str, Json], line: bytes, naming: Naming, check: Callable[[Query], None], *, mixed: bool) -> Query:
+    columns = {name: read for name, read in _COLUMNS.items() if mixed or name != "task"}
+    _check_columns(row, line, tuple(columns))
     values: dict[str, str | tuple[str, ...] | None] = {}
     column = "id"
     try:
-        for column, read in _COLUMNS.items():
+        for column, read in columns.items():
             values[column] = read(row.get(column))
+        column = "task"
+        values |= _named(values, naming)
         column = "query"
         answers = values.pop("answer") or ()
         query = Query.model_validate({**values, "answer": next(iter(answers), None), "other_answers": answers[1:]})
@@ -137,8 +172,17 @@ def _query(line: bytes, check: Callable[[Query], None]) -> Query:
     return query
 
 
-def _check_columns(row: dict[str, Json], line: bytes) -> None:
-    known = (*_REQUIRED, *_OPTIONAL)
+def _named(values: Mapping[str, str | tuple[str, ...] | None], naming: Naming) -> dict[str, str]:
+    """The parts that a row's source has a say in."""
+    named = {"id": f"{naming.id_prefix}{values['id']}"}
+    if naming.task is None:
+        return named
+    if (own := values.get("task")) not in (None, naming.task):
+        raise ValueError(f"task {own!r}: the config says that all rows of this source are of {naming.task!r}")
+    return {**named, "task": naming.task}
+
+
+def _check_columns(row: dict[str, Json], line: bytes, known: Sequence[str]) -> None:
     others = [name for name in row if name not in known]
     for name in known:
         if name in row:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,9 @@ from twt_core.data import DOWNLOADS, Data, read_data
 from twt_core.embedding import Embeddings
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
+from twt_core.metrics import UNTOUCHED
 from twt_core.models import find_model
+from twt_core.planned_grades import Passes, grades_at_most
 from twt_core.progress import Progress
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Annotation, Request
@@ -249,27 +252,75 @@ def _planned_calls(prepared: Prepared, steps: Plan, outcome: Outcome, desk: Desk
         planned.append(
             PlannedCalls(
                 teacher=teacher.name,
-                answers=len(answers) * prepared.data.stands_for,
-                rewrites_at_most=len(rewrites) * prepared.data.stands_for,
+                answers=_rows_of(answers, prepared.data),
+                rewrites_at_most=_rows_of(rewrites, prepared.data),
                 grades_at_most=0,
                 worst_case_usd=None if None in prices else math.fsum(p for p in prices if p is not None),
             )
         )
-    return [*planned, *([] if done["scored"] else _planned_grades(prepared, desk))]
+    scorers = [] if done["scored"] else _planned_grades(prepared, desk)
+    return _by_teacher([*planned, *scorers, *_planned_grades_of_answers(prepared, done, outcome, desk)])
+
+
+def _by_teacher(planned: Sequence[PlannedCalls]) -> list[PlannedCalls]:
+    """One row a teacher, in the order in which they come."""
+    rows: dict[str, PlannedCalls] = {}
+    for row in planned:
+        rows[row.teacher] = _sum(rows[row.teacher], row) if row.teacher in rows else row
+    return list(rows.values())
+
+
+def _sum(one: PlannedCalls, other: PlannedCalls) -> PlannedCalls:
+    prices = (one.worst_case_usd, other.worst_case_usd)
+    return PlannedCalls(
+        teacher=one.teacher,
+        answers=one.answers + other.answers,
+        rewrites_at_most=one.rewrites_at_most + other.rewrites_at_most,
+        grades_at_most=one.grades_at_most + other.grades_at_most,
+        worst_case_usd=None if None in prices else math.fsum(price for price in prices if price is not None),
+    )
+
+
+def _planned_grades_of_answers(
+    prepared: Prepared, done: Mapping[str, bool], outcome: Outcome, desk: Desk
+) -> list[PlannedCalls]:
+    """What the task's judges may be asked: a grade for every answer of every student, the untouched one included."""
+    config, data = prepared.config, prepared.data
+    names = [UNTOUCHED, *outcome.course.stages]
+    left = {kind: sum(not done.get(f"{name}-{kind}-scores", True) for name in names) for kind in ("test", "dev")}
+    samples = config.evaluation.samples
+    passes = [Passes(data.test, left["test"] * samples), Passes(data.dev, left["dev"] * samples)]
+    absent = data.held_out_absent * max(left.values()) * samples
+    most_tokens = config.student.max_new_tokens
+    found = grades_at_most(config.task_evaluator, passes, absent, desk.worst_case_usd, most_tokens)
+    return [
+        PlannedCalls(teacher=one.judge, answers=0, rewrites_at_most=0, grades_at_most=one.calls, worst_case_usd=one.usd)
+        for one in found
+        if one.calls
+    ]
 
 
 def _price(requests: Sequence[Request], data: Data, desk: Desk) -> float | None:
     """The most that requests can cost, each as often as its query stands for a row."""
-    price = desk.worst_case_usd(requests)
-    if price is None or (price and not data.bounded):
+    alike: dict[int, list[Request]] = defaultdict(list)
+    for request in requests:
+        alike[data.rows(request.query_id)].append(request)
+    prices = [(desk.worst_case_usd(some), rows) for rows, some in alike.items()]
+    if any(price is None or (price and not data.bounded) for price, _ in prices):
         return None
-    return price * data.stands_for
+    return math.fsum(price * rows for price, rows in prices if price is not None)
+
+
+def _rows_of(requests: Sequence[Request], data: Data) -> int:
+    """How many requests these stand for."""
+    return sum(data.rows(request.query_id) for request in requests)
 
 
 def _planned_grades(prepared: Prepared, desk: Desk) -> list[PlannedCalls]:
     """What a scorer may ask its judge: one grade for every answer."""
     data = prepared.data
-    grades = len(data.queries) * data.stands_for * sum(teacher.samples for teacher in prepared.config.teachers)
+    rows = sum(data.rows(query.id) for query in data.queries)
+    grades = rows * sum(teacher.samples for teacher in prepared.config.teachers)
     planned = []
     for judge in teachers_in(prepared.config.confidence_scorer):
         prices = [desk.worst_case_usd([request]) for request in _answers(prepared, judge)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from typing import TypeAlias
 
 from pydantic import BaseModel
@@ -12,13 +13,15 @@ from pydantic import BaseModel
 from twt_core import contract, plugins
 from twt_core.accounting import AnnotationCounts, count
 from twt_core.calibration import CalibrationFigures, TeacherCalibration, calibrate
+from twt_core.comparisons import Comparison, compare_all
 from twt_core.components import Context, Teacher, compared
 from twt_core.config import RunConfig
 from twt_core.course import Course, Outcome
 from twt_core.data import Data
 from twt_core.ledger import Ledger, Spending
-from twt_core.metrics import Recommendation, StageScore, recommend, score_stage
+from twt_core.metrics import StageScore, score_stages, score_tasks
 from twt_core.rationale_steps import steps, words
+from twt_core.recommendation import Recommendation, recommend
 from twt_core.records import Annotation, Answered, Prediction, Stage, Trace
 from twt_core.run import engine_version
 from twt_core.style import style_distance
@@ -66,7 +69,16 @@ class Summary(BaseModel):
     """The numbers of a run. Costs are in US dollars and count calls that may have been billed at their worst case."""
 
     name: str
+    #: On the test queries, the untouched student first.
     stages: list[StageScore]
+    #: The same for each of a mixture's tasks; empty where there is one task.
+    tasks: dict[str, list[StageScore]]
+    #: Every stage against the untouched student and against the first stage, their p corrected together.
+    comparisons: list[Comparison]
+    #: Answers to test queries, of all stages, that are neither right nor wrong; `StageScore.ungraded` says why.
+    ungraded: int
+    #: Whether a program of a model ran without walls for a grade.
+    unsandboxed_code: bool
     recommended_stage: str
     recommended_because: str
     recommended_on: str
@@ -97,17 +109,22 @@ class Summary(BaseModel):
 def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str, context: Context) -> Summary:
     """All numbers of a finished run."""
     test = {name: rows.read() for name, rows in outcome.test.items()}
-    chosen_on = "dev_queries" if outcome.dev else "test_queries"
-    recommendation = _recommendation(outcome, test, chosen_on)
+    dev = {name: rows.read() for name, rows in outcome.dev.items()}
+    stages = score_stages(test, config.evaluation)
+    recommendation = _recommendation(test, dev)
     spending = {row.teacher: row for row in ledger.spending(run)}
     annotations, selected = outcome.kept.read(), outcome.selected.read()
     right = grades_of(annotations, context, data)
     return Summary(
         name=config.name,
-        stages=[score_stage(name, predictions) for name, predictions in test.items()],
+        stages=stages,
+        tasks=score_tasks(test, config.evaluation),
+        comparisons=compare_all(test, list(test)[:2]),
+        ungraded=sum(stage.answers - stage.graded for stage in stages),
+        unsandboxed_code=any(p.unsandboxed for p in [*chain(*test.values()), *chain(*dev.values())]),
         recommended_stage=recommendation.stage,
         recommended_because=recommendation.why,
-        recommended_on=chosen_on,
+        recommended_on="dev_queries" if dev else "test_queries",
         annotations=count(
             len(annotations), len(data.queries), annotations, judged=True, selected=len(selected)
         ),
@@ -128,10 +145,10 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
     )  # fmt: skip
 
 
-def _recommendation(outcome: Outcome, test: dict[str, list[Prediction]], chosen_on: str) -> Recommendation:
-    if outcome.dev:
-        return recommend({name: rows.read() for name, rows in outcome.dev.items()}, chosen_on)
-    found = recommend(test, chosen_on)
+def _recommendation(test: dict[str, list[Prediction]], dev: dict[str, list[Prediction]]) -> Recommendation:
+    if dev:
+        return recommend(dev, "dev_queries")
+    found = recommend(test, "test_queries")
     return Recommendation(found.stage, f"{found.why} No dev_queries are given, so the test set chose the stage.")
 
 

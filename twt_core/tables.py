@@ -5,57 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from twt_core import score_tables, terminal
 from twt_core.accounting import AnnotationCounts
 from twt_core.finished import Status
 from twt_core.listing import Listed, Listing
-from twt_core.metrics import StageScore
+from twt_core.seeds import SeedsSummary, Spread
 from twt_core.session import PlanSummary
 from twt_core.summary import CompressionCounts, Summary
-
-_NARROWEST = 100
-
-
-def _console() -> Console:
-    # Off a terminal rich assumes 80 columns, which breaks sentences in the middle for whoever greps them.
-    console = Console(highlight=False, soft_wrap=True)
-    return (
-        console
-        if console.is_terminal
-        else Console(highlight=False, soft_wrap=True, width=max(_NARROWEST, console.width))
-    )
-
-
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=column != "meaning")
-    return table
-
-
-def stage_table(stages: list[StageScore], recommended: str) -> Table:
-    """One row a stage; the recommended one is marked."""
-    figures = ("accuracy", "95 % interval", "output tokens", "seconds per answer")
-    table = _table("stage", *figures, "", right=figures)
-    for stage in stages:
-        low, high = stage.accuracy_ci
-        table.add_row(
-            stage.name,
-            f"{stage.accuracy:.1%}",
-            f"{low:.1%} to {high:.1%}",
-            f"{stage.mean_output_tokens:.1f}",
-            f"{stage.seconds_per_answer:.2f}",
-            "recommended" if stage.name == recommended else "",
-        )
-    return table
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
     """The result of a run."""
-    console = _console()
-    console.print(stage_table(summary.stages, summary.recommended_stage))
+    console = terminal.console()
+    score_tables.print_scores(console, summary.stages, summary.tasks, summary.recommended_stage)
+    console.print()
+    console.print(score_tables.comparison_table(summary.comparisons))
+    console.print(Text(score_tables.LEGEND))
     console.print()
     console.print(Text(f"recommended: {summary.recommended_stage}. {summary.recommended_because}"))
     console.print(Text(_accounting(summary.annotations)))
@@ -68,6 +35,32 @@ def print_summary(summary: Summary, folder: Path) -> None:
         console.print(Text(f"maybe billed, since no reply came: {len(summary.maybe_billed)} calls, {worst}"))
     console.print(Text(f"all numbers: {folder}/summary.json"))
     console.print(Text(f'ask it: twt answer {folder} "..."'))
+
+
+def print_seeds(seeds: SeedsSummary, runs_dir: Path) -> None:
+    """Several seeds of one config."""
+    console = terminal.console()
+    figures = ("accuracy", "deviation", "lowest", "highest", "output tokens", "deviation ", "lowest ", "highest ")
+    table = terminal.table("stage", "runs", *figures, right=("runs", *figures))
+    for stage in seeds.stages:
+        accuracy = _spread_cells(stage.accuracy, "{:.1%}")
+        table.add_row(stage.name, str(stage.runs), *accuracy, *_spread_cells(stage.output_tokens, "{:.1f}"))
+    console.print(table)
+    console.print()
+    counted = ", ".join(f"{stage} by {runs} of {len(seeds.seeds)} seeds" for stage, runs in seeds.recommended.items())
+    console.print(Text(f"recommended: {counted}"))
+    if seeds.unsandboxed_code:
+        console.print(Text(score_tables.UNSANDBOXED))
+    console.print(Text(f"teacher calls: {seeds.teacher_calls}, ${seeds.cost_usd:.4f}"))
+    console.print(Text(f"each run: {runs_dir}/{', '.join(seeds.runs)}"))
+    console.print(Text(f"all numbers: {runs_dir}/{seeds.name}-seeds.json"))
+
+
+def _spread_cells(spread: Spread | None, form: str) -> list[str]:
+    if spread is None:
+        return ["none", "", "", ""]
+    figures = (spread.mean, spread.deviation, spread.lowest, spread.highest)
+    return ["" if figure is None else form.format(figure) for figure in figures]
 
 
 def _accounting(counts: AnnotationCounts) -> str:
@@ -108,15 +101,15 @@ def _compression(counts: CompressionCounts) -> str:
 
 def print_plan(plan: PlanSummary) -> None:
     """What a run would do."""
-    console = _console()
-    steps = _table("step", "")
+    console = terminal.console()
+    steps = terminal.table("step", "")
     for step in plan.steps:
         steps.add_row(step.step, "on disk" if step.cached else "to do")
     console.print(steps)
     console.print()
     graded = any(row.grades_at_most for row in plan.calls)
     figures = ("answers", "rewrites at most", *(["grades at most"] if graded else []), "worst case")
-    calls = _table("teacher", *figures, right=figures)
+    calls = terminal.table("teacher", *figures, right=figures)
     for row in plan.calls:
         counts = [row.answers, row.rewrites_at_most, *([row.grades_at_most] if graded else [])]
         calls.add_row(row.teacher, *map(str, counts), _price(row.worst_case_usd))
@@ -136,8 +129,8 @@ def _price(usd: float | None) -> str:
 
 def print_status(status: Status, folder: Path) -> None:
     """How far a run is."""
-    console = _console()
-    steps = _table("step", "seconds", right=("seconds",))
+    console = terminal.console()
+    steps = terminal.table("step", "seconds", right=("seconds",))
     for step in status.steps:
         steps.add_row(step.step, "not whole" if step.seconds is None else f"{step.seconds:.1f}")
     console.print(steps)
@@ -152,12 +145,12 @@ def print_status(status: Status, folder: Path) -> None:
 
 def print_components(listing: Listing, *, with_options: bool) -> None:
     """What is installed."""
-    console = _console()
+    console = terminal.console()
     if with_options:
         for component in listing.components:
             _print_component(console, component)
         return
-    table = _table("kind", "name", "distribution", "meaning")
+    table = terminal.table("kind", "name", "distribution", "meaning")
     for component in listing.components:
         table.add_row(
             component.kind,
@@ -172,7 +165,7 @@ def print_components(listing: Listing, *, with_options: bool) -> None:
 
 def _print_component(console: Console, component: Listed) -> None:
     console.print(Text(f"{component.kind} {component.name} ({component.distribution})\n\n{component.doc}\n"))
-    table = _table("option", "type", "default", "meaning")
+    table = terminal.table("option", "type", "default", "meaning")
     for option in component.options:
         default = "(required)" if option.required else str(option.default if option.default is not None else "null")
         table.add_row(option.name, Text(option.type), Text(default), Text(option.doc))

@@ -62,7 +62,7 @@ def test_columns_make_queries(data_set, read):
     assert data.queries == [
         Query(id=f"train/{n}", query=f"What is {50 + n} plus 1?", answer=str(51 + n)) for n in range(3)
     ]
-    assert data.notes == [] and data.stands_for == 1
+    assert data.notes == [] and data.rows("train/0") == 1
 
 
 def test_dotted_paths_and_lists_and_numbers(data_set, tmp_path, read):
@@ -81,6 +81,14 @@ def test_a_part_that_a_row_lacks_is_that_rows_problem(data_set, read):
     text = data_set(train=rows).partition("}")[0].partition(", columns")[0]
     data = read(f"{text}, columns: {{query: q, choices: choices.text}}}}")
     assert [query.choices for query in data.queries] == [("x", "y"), None]
+
+
+def test_a_list_of_accepted_answers_and_a_pattern_for_each_of_a_list(data_set, read):
+    rows = [{"q": "Who?", "answer": {"value": "Twain", "aliases": ["Twain", "Clemens", "Twain"]}, "o": ["(x)", "(y)"]}]
+    data_set(train=rows)
+    columns = "columns: {query: q, answer: answer.aliases, choices: {column: o, pattern: '[(](.)[)]'}}"
+    [query] = read(f"{{dataset: ./sums, {columns}}}").queries
+    assert query.answers == ("Twain", "Clemens") and query.choices == ("x", "y")
 
 
 def test_a_number_has_a_pattern_taken_out_of_its_digits(data_set, read):
@@ -352,7 +360,7 @@ def test_the_command_line_shows_it(twt, fresh):
 def test_no_row_within_the_bound_makes_a_longer_prompt_than_the_placeholder():
     columns = {"query": "q", "choices": "c", "tests": "t"}
     source = DataFile(dataset="owner/sums", columns=columns, max_bytes=120)
-    stand_in = placeholder(source)
+    stand_in = placeholder(source, 0, None)
     assert stand_in.choices and stand_in.tests
     from twt_plugins.task_evaluators.multiple_choice import MultipleChoice
 

@@ -7,7 +7,7 @@ import pytest
 from twt_core.errors import InputError
 from twt_core.jsonl import read_jsonl
 from twt_core.records import Query
-from twt_core.rows import read_queries, refuse_shared, shared_queries
+from twt_core.rows import Naming, read_file, read_queries, refuse_shared, shared_queries, without_repeats
 
 TASK = config_fakes.ExactMatch()
 FIRST = '{"id": "q1", "query": "One and one?"}\n'
@@ -120,6 +120,66 @@ def test_refused(tmp_path, case):
         read(tmp_path, FIRST.encode() + (line if isinstance(line, bytes) else line.encode()))
     assert str(caught.value).startswith(f"{tmp_path / 'queries.jsonl'}:2:{column} "), str(caught.value)
     assert words in str(caught.value)
+
+
+class Two(config_fakes.ExactMatch):
+    """A mixture of two tasks."""
+
+    @property
+    def task_names(self):
+        return "sums", "words"
+
+    def check(self, query):
+        if query.task not in self.task_names:
+            raise ValueError(f"no task is called {query.task}")
+
+
+def tasks_of(folder, text, task, naming=Naming()):  # noqa: B008
+    path = folder / "queries.jsonl"
+    path.write_text(text, encoding="utf-8")
+    return [(query.id, query.task) for query in read_queries(path, task, naming)]
+
+
+def test_a_query_of_a_mixture_names_its_task_or_its_source_does(tmp_path):
+    assert tasks_of(tmp_path, row(task="sums") + row(id=3, task="words"), Two()) == [("q2", "sums"), ("3", "words")]
+    given = Naming("sums", "first/")
+    assert tasks_of(tmp_path, row() + row(id=3, task="sums"), Two(), given) == [
+        ("first/q2", "sums"),
+        ("first/3", "sums"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "naming", "column", "words"),
+    [
+        ({"task": "words"}, Naming("sums"), 32, "all rows of this source are of 'sums'"),
+        ({"task": 7}, Naming("sums"), 32, "all rows of this source are of 'sums'"),
+        ({"task": True}, Naming(), 32, "task must be text"),
+        ({"task": "sum"}, Naming(), 14, "no task is called sum"),
+        ({"tasks": "sums"}, Naming(), 32, 'unknown column "tasks". Did you mean "task"?'),
+    ],
+)
+def test_a_row_of_another_task_is_refused_with_its_place(tmp_path, columns, naming, column, words):
+    with pytest.raises(InputError) as caught:
+        tasks_of(tmp_path, row(**columns), Two(), naming)
+    assert str(caught.value).startswith(f"{tmp_path / 'queries.jsonl'}:1:{column} ") and words in str(caught.value)
+
+
+def test_where_all_is_one_task_a_column_of_this_name_is_passed_over_whatever_it_holds(tmp_path):
+    rows = "".join(row(id=n, task=held) for n, held in enumerate(["sums", ["a"], 7, "words", "sums"]))
+    assert {task for _, task in tasks_of(tmp_path, rows + row(id="x", tasks=1), TASK)} == {None}
+    assert read_file(tmp_path / "queries.jsonl", TASK, Naming()).unused_tasks == ["sums", "words"]
+
+
+def test_several_answers_count_as_right_each_once(tmp_path):
+    [query] = read(tmp_path, row(answer=["Twain", 7, "Twain"]))
+    assert query.answers == ("Twain", "7")
+
+
+def test_repeats_are_those_of_rows_before():
+    asked = [Query(id=str(n), query=text) for n, text in enumerate(["A?", "B?", "a?", "C?"])]
+    assert [query.id for query in without_repeats(asked)] == ["0", "1", "3"]
+    assert [query.id for query in without_repeats(asked[1:], asked[:1])] == ["1", "3"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", gzip.compress(b"")])

@@ -8,10 +8,9 @@ from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Stage
-from twt_core.student import generation, loading
+from twt_core.student import endings, generation, loading
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target, encode_prompt
-from twt_core.student import endings
 from twt_core.student.endings import AnswerEnd, RowEnds
 from twt_core.student.generation import generate
 from twt_core.student.loading import device_of, half_precision, load_model, load_tokenizer

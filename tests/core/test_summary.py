@@ -1,10 +1,15 @@
+import json
+
+import project
 import pytest
 import samples
 
 from twt_core import session, summary, tables
 from twt_core.course import Course
+from twt_core.errors import InputError
 from twt_core.progress import Progress
 from twt_core.records import Stage, StudentAnswer, Trace
+from twt_core.sandbox import contained
 from twt_core.style import style_distance
 from twt_core.summary import CompressionCounts
 
@@ -125,3 +130,78 @@ def test_a_gradual_run_drops_steps(fresh):
     ]  # fmt: skip
     assert {counts.style_distance_after for counts in found.values()} == {None}
     assert all(counts.kept_original == {} for counts in found.values())
+
+
+def test_a_run_compares_its_stages(finished):
+    found = finished.summary
+    assert [(one.first, one.second) for one in found.comparisons] == [
+        ("untouched", "full"), ("untouched", "compressed"), ("untouched", "answer_only"),
+        ("full", "compressed"), ("full", "answer_only"),
+    ]  # fmt: skip
+    assert {one.questions for one in found.comparisons} == {6}
+    assert {one.compared_together for one in found.comparisons} == {5}
+    assert (found.tasks, found.ungraded, found.unsandboxed_code) == ({}, 0, False)
+    assert found.stages[0].tokens_saved_vs_untouched == 0.0
+    assert any(stage.on_frontier for stage in found.stages)
+
+
+def test_a_runs_numbers_fit_a_hundred_columns(finished, twt):
+    said = twt("status", finished.folder)
+    table, _, _ = said.out.partition("recommended: ")
+    assert max(map(len, table.splitlines())) <= 100
+    for part in ("median", "p95", "saved", "to untouched", "to full", "accuracy-per-token frontier"):
+        assert part in table, part
+    for mark in ("JUDGED", "UNSANDBOXED", "not graded", "$/1000", "pass@", "task "):
+        assert mark not in said.out, mark
+
+
+def test_evaluation_settings_reach_the_numbers(again):
+    options = ["evaluation.input_usd_per_million=1", "evaluation.output_usd_per_million=10"]
+    found = session.run(again.config, options, again.runs, None, Progress(quiet=True))
+    rows = project.rows_of(again.folder, "full-test-scores")
+    price = sum(row["prompt_tokens"] + 10 * row["tokens"] for row in rows) / len(rows) / 1000
+    assert found.stages[1].usd_per_thousand == pytest.approx(price)
+
+
+def test_several_samples_give_pass_at_k(fresh, twt):
+    options = ["evaluation.samples=3", "evaluation.pass_at=[1, 3]", "student.temperature=1.0",
+               "stage_scheduler.use=standard_kd"]  # fmt: skip
+    found = session.run(fresh, options, fresh.parent / "runs", None, Progress(quiet=True))
+    assert {(stage.questions, stage.answers) for stage in found.stages} == {(6, 18)}
+    assert all(list(stage.pass_at) == [1, 3] and stage.pass_at[1] == stage.accuracy for stage in found.stages)
+    assert {one.test for one in found.comparisons} == {"permutation"}
+    assert "untouched: pass@3 " in twt("status", fresh.parent / "runs" / "tiny").out
+
+
+@pytest.fixture
+def no_walls():
+    """A machine on which nothing can be contained, and nobody who allowed to go without."""
+    with contained.only():
+        yield
+    contained.allow_unsandboxed_code(False)
+
+
+def test_code_without_walls_takes_the_option(no_walls, again, twt):
+    with pytest.raises(InputError, match="--allow-unsandboxed-code"):
+        contained.require()
+    assert twt("run", again.config, "--runs-dir", again.runs).code == 0
+    with pytest.raises(InputError):
+        contained.require()
+    assert twt("run", again.config, "--runs-dir", again.runs, "--allow-unsandboxed-code").code == 0
+    contained.require()
+
+
+def test_a_mixture_reports_each_task_and_all(fresh):
+    tests = fresh.parent / "test.jsonl"
+    for file in (tests, fresh.parent / "queries.jsonl"):
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        project.write_rows(file, [{**row, "task": "even" if n % 2 else "odd"} for n, row in enumerate(rows)])
+    options = ["task_evaluator={use: mixture, tasks: {odd: {use: exact_match}, even: {use: exact_match}}}",
+               "stage_scheduler.use=standard_kd"]  # fmt: skip
+    found = session.run(fresh, options, fresh.parent / "runs", None, Progress(quiet=True))
+    assert list(found.tasks) == ["odd", "even"]
+    names = [stage.name for stage in found.stages]
+    assert all([stage.name for stage in own] == names for own in found.tasks.values())
+    for place, stage in enumerate(found.stages):
+        assert [own[place].questions for own in found.tasks.values()] == [3, 3]
+        assert sum(own[place].accuracy for own in found.tasks.values()) / 2 == pytest.approx(stage.accuracy, abs=1e-4)

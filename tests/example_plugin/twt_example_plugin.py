@@ -1,4 +1,4 @@
-"""A diversity selector and a confidence scorer that TwT does not ship."""
+"""A diversity selector, a confidence scorer and a task evaluator that TwT does not ship."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from itertools import groupby
 
 from pydantic import Field
 
-from twt_core.components import ConfidenceScorer, Context, DiversitySelector
+from twt_core.components import ConfidenceScorer, Context, DiversitySelector, TaskEvaluator
 from twt_core.hookspecs import Register, hookimpl
-from twt_core.records import Annotation
+from twt_core.prompts import Message
+from twt_core.records import Annotation, Query, Reading
 
 
 class Brevity(ConfidenceScorer):
@@ -31,6 +32,25 @@ class LongestPair(DiversitySelector):
         return [a for query in queries for a in sorted(query, key=lambda a: -len(a.rationale))[:2]]
 
 
+class OneWord(TaskEvaluator):
+    """Answers in one word; case does not matter. A prompt, a parser and a check: all that a task has to have."""
+
+    def teacher_messages(self, query: Query) -> list[Message]:
+        """See `TaskEvaluator.teacher_messages`."""
+        return [Message("user", f'{query.query}\nThink in one sentence, and end with "The answer is: " and one word.')]
+
+    def read(self, text: str, query: Query) -> Reading:
+        """See `TaskEvaluator.read`."""
+        thinking, mark, label = text.rpartition("The answer is:")
+        if not mark:
+            return Reading(rationale=text.strip())
+        return Reading(rationale=thinking.strip(), label=label.strip().partition("\n")[0] or None)
+
+    def same(self, label: str, other: str, query: Query) -> bool:
+        """See `TaskEvaluator.same`."""
+        return label.casefold() == other.casefold()
+
+
 @hookimpl
 def register_confidence_scorers(register: Register) -> None:
     """See `twt_core.hookspecs`."""
@@ -41,3 +61,9 @@ def register_confidence_scorers(register: Register) -> None:
 def register_diversity_selectors(register: Register) -> None:
     """See `twt_core.hookspecs`."""
     register("longest_pair", LongestPair)
+
+
+@hookimpl
+def register_task_evaluators(register: Register) -> None:
+    """See `twt_core.hookspecs`."""
+    register("one_word", OneWord)

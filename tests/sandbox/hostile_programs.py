@@ -1,7 +1,8 @@
 """Programs that a model, or a data set, may hand over, each with the ways it may end.
 
 Each defines `f`, which is to return 1 to pass. `{folder}` is a folder that everybody may write to, `{port}` a port on
-loopback that listens, `{socket}` an abstract socket that does, `{secret}` a name in the parent's environment.
+loopback that listens, `{datagrams}` one that takes datagrams, `{socket}` an abstract socket that listens, `{secret}` a
+name in the environment of the evaluator, whose process is `{evaluator}`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from typing import NamedTuple
 
 
 class Hostile(NamedTuple):
+    """A program, the ways it may end, and those where namespaces are around it and no more: it reaches itself there."""
+
     name: str
     source: str
     ends: tuple[str, ...]
+    alone: tuple[str, ...] = ()
 
 
 PROGRAMS = [
@@ -172,6 +176,7 @@ PROGRAMS = [
         "lists the home folder",
         "import os, pwd\ndef f():\n    return os.listdir('{home}')",
         ("error",),
+        ("error", "failed"),
     ),
     Hostile(
         "reads its parent's environment", "import os\ndef f():\n    open(f'/proc/{{os.getppid()}}/environ')", ("error",)
@@ -190,17 +195,47 @@ PROGRAMS = [
         "import socket\ndef f():\n    socket.socket(socket.AF_UNIX).connect('\\0{socket}')",
         ("error",),
     ),
-    Hostile("sends by datagram", "import socket\ndef f():\n    socket.socket(type=socket.SOCK_DGRAM)", ("error",)),
-    Hostile("kills its parent", "import os\ndef f():\n    os.kill(os.getppid(), 9)", ("error",)),
+    Hostile(
+        "sends by datagram",
+        "import socket\ndef f():\n    line = socket.socket(type=socket.SOCK_DGRAM)\n"
+        "    line.connect(('127.0.0.1', {datagrams}))\n    line.send(b'x')\n    line.settimeout(1)\n    line.recv(1)",
+        ("error",),
+    ),
+    Hostile("kills its parent", "import os\ndef f():\n    os.kill(os.getppid(), 9)", ("error",), ("failed",)),
+    Hostile("kills the evaluator", "import os\ndef f():\n    os.kill({evaluator}, 9)", ("error",)),
+    Hostile(
+        "reads the evaluator's environment",
+        "def f():\n    return len(open('/proc/{evaluator}/environ').read())",
+        ("error",),
+    ),
+    Hostile(
+        "writes wherever it may",
+        "import os\ndef f():\n    for place in ('/', '/tmp', '/dev/shm', '/var/tmp', '/run', '/usr/lib', os.getcwd(),\n"
+        "                  os.path.dirname(os.__file__)):\n        try:\n"
+        "            open(place + '/twt-hostile', 'w').close()\n        except OSError:\n            continue\n"
+        "        return place\n    return 1",
+        ("passed",),
+    ),
+    Hostile(
+        "makes what outlives it in the kernel",
+        "import ctypes\ndef f():\n    libc = ctypes.CDLL(None)\n"
+        "    return 1 if libc.shmget(7391, 4096, 0o1666) == libc.msgget(7391, 0o1666) == -1 else 0",
+        ("passed",),
+        ("passed", "failed"),
+    ),
     # A signal that nobody minds, should this ever get through.
     Hostile("signals everybody", "import os, signal\ndef f():\n    os.kill(-1, signal.SIGURG)", ("error",)),
     Hostile(
-        "signals its group", "import os, signal\ndef f():\n    os.killpg(os.getpgid(0), signal.SIGURG)", ("error",)
+        "signals its group",
+        "import os, signal\ndef f():\n    os.killpg(os.getpgid(0), signal.SIGURG)",
+        ("error",),
+        ("failed",),
     ),
     Hostile(
         "asks the kernel to signal its parent",
         "import fcntl, os\ndef f():\n    fcntl.fcntl(1, fcntl.F_SETOWN, os.getppid())",
         ("error",),
+        ("failed",),
     ),
     Hostile(
         "traces its parent",

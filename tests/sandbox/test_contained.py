@@ -1,26 +1,51 @@
+"""Programs as the engine has them run: by what isolates here, refused, or allowed without."""
+
+from __future__ import annotations
+
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_hostile_programs import survivors
 
 from twt_core.errors import InputError
-from twt_core.sandbox import contained, process, syscalls
-from twt_core.sandbox.contained import run
-from twt_core.sandbox.program import Fault, Limits, Snippet, Values
+from twt_core.sandbox import contained, syscalls, worker
+from twt_core.sandbox.contained import run, run_all
+from twt_core.sandbox.program import Fault, Limits, Program, Snippet, Values
 
 F = Snippet("", ("f()",))
 SOON = Limits(seconds=1.0)
+LATER = Limits(seconds=20.0)
 ROOT = Path(contained.__file__).parents[2]
 
 
+@pytest.fixture
+def afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process that has run nothing and allowed nothing."""
+    monkeypatch.setattr(contained, "_here", contained._Process())
+    yield
+    contained._end_all()
+
+
 def test_this_machine_contains() -> None:
-    assert contained.refusal() is None
+    contained.require()
+    assert contained.isolation() in contained.BACKENDS
+
+
+def test_the_first_backend_that_holds_is_used(afresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def escape(pool: contained.Pool) -> str | None:
+        tried.append(pool.backend)
+        return None if pool.backend == "namespaces" else "it does not hold"
+
+    monkeypatch.setattr(contained, "escape", escape)
+    contained.require()
+    assert contained.isolation() == "namespaces"
+    assert tried == list(contained.BACKENDS) and list(contained.why_refused()) == tried[:2]
 
 
 def test_each_snippet_has_its_answer_and_sees_what_was_before() -> None:
@@ -54,7 +79,7 @@ def test_the_standard_library_is_there_and_nothing_else() -> None:
         "    except ImportError:\n"
         "        return hashlib.sha256(b'').hexdigest()[:4], random.random() < 1, str(decimal.Decimal('0.1'))\n"
     )
-    assert run(source, [F], Limits(seconds=20.0)) == [Values((("e3b0", True, "0.1"),))]
+    assert run(source, [F], LATER) == [Values((("e3b0", True, "0.1"),))]
 
 
 def test_sets_have_one_order() -> None:
@@ -62,85 +87,95 @@ def test_sets_have_one_order() -> None:
     assert len({str(run(source, [F], SOON)) for _ in range(3)}) == 1
 
 
-def test_the_program_is_nobody_and_knows_nothing() -> None:
+@pytest.mark.parametrize("backend", contained.BACKENDS)
+def test_the_program_is_nobody_and_knows_nothing(backend: worker.Backend) -> None:
     source = "import os\ndef f():\n    return os.getuid(), os.geteuid(), sorted(os.environ)"
-    (answer,) = run(source, [F], SOON)
+    with contained.only(backend):
+        if contained.isolation() == "none":
+            return
+        (answer,) = run(source, [F], SOON)
     assert isinstance(answer, Values)
     uid, effective, environment = answer.values[0]
     assert uid == effective == (os.getuid() or 65534)
     assert environment == ["HOME", "LC_ALL", "PATH", "PYTHONHASHSEED", "TZ"]
 
 
-@pytest.mark.parametrize("attempt", contained._ATTEMPTS)
-def test_a_canary_sings_where_nothing_contains_it(attempt: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each attempt succeeds without containment, so that its failure within means something."""
-    monkeypatch.setattr(contained, "_ATTEMPTS", {attempt: contained._ATTEMPTS[attempt]})
-    monkeypatch.setattr(contained, "answers", lambda *given: process.answers(*given, contained=False))
-    reason = contained.refusal.__wrapped__()
-    ends = "early_exit" if attempt == "run a program" else attempt
-    assert reason is not None and ends in reason
+def test_several_at_once_keep_their_order_and_do_not_mix() -> None:
+    programs = [Program(f"def f(): return {n}", [F] * (n % 3 + 1), LATER) for n in range(20)]
+    assert list(run_all(programs)) == [[Values((n,))] * (n % 3 + 1) for n in range(20)]
+    assert list(run_all([])) == []
 
 
-@pytest.mark.parametrize(
-    ("wall", "sings"), [("landlock.restrict", "read a file, list a folder"), ("seccomp.install", "open a socket")]
-)
-def test_a_wall_that_is_missing_is_noticed(wall: str, sings: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, function = wall.split(".")
-    without = (
-        f"from twt_core.sandbox import {module}; {module}.{function} = lambda *_: None; from twt_core.sandbox.inside"
+def test_nor_do_those_of_several_threads() -> None:
+    found: dict[int, object] = {}
+
+    def one(n: int) -> None:
+        found[n] = run(f"def f(): return {n}", [F], LATER)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {n: [Values((n,))] for n in range(6)}
+
+
+def test_where_nothing_contains_code_it_is_refused_with_every_reason_and_the_ways_out(
+    afresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contained, "escape", lambda pool: f"no {pool.backend} here")
+    reasons = "bubblewrap: no bubblewrap here; landlock: no landlock here; namespaces: no namespaces here"
+    for refused in (contained.require, lambda: run("def f(): return 1", [F], SOON)):
+        with pytest.raises(InputError, match="--allow-unsandboxed-code") as error:
+            refused()
+        assert reasons in str(error.value) and "Install bubblewrap" in str(error.value)
+    assert contained.isolation() == "none"
+
+
+def test_who_allows_it_has_it_run_with_limits_alone(afresh: None) -> None:
+    contained.allow_unsandboxed_code()
+    with contained.only():
+        contained.require()
+        assert contained.isolation() == "none"
+        assert run("def f(): return 1", [F], SOON) == [Values((1,))]
+        assert run("def f():\n    while True: pass", [F], Limits(seconds=0.2))[0][0] == "timeout"
+        assert run("def f(): return len(bytearray(2 << 30))", [F], SOON)[0][0] == "oom"
+
+
+def test_what_is_allowed_changes_nothing_where_something_contains_it(afresh: None) -> None:
+    contained.allow_unsandboxed_code()
+    assert contained.isolation() != "none"
+    assert run("def f(): return open('/etc/passwd').read()", [F], SOON)[0][0] == "error"
+
+
+def test_without_containment_a_link_in_place_of_the_folder_is_not_followed(afresh: None, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("as it was")
+    source = (
+        "import os\ndef f():\n    here = os.getcwd()\n    os.rename(here, here + '-moved')\n"
+        f"    os.symlink({str(tmp_path)!r}, here)\n    return here"
     )
-    monkeypatch.setattr(process, "_START", process._START.replace("from twt_core.sandbox.inside", without))
-    reason = contained.refusal.__wrapped__()
-    assert reason is not None and reason.startswith(f"a program in it could {sings}")
+    contained.allow_unsandboxed_code()
+    with contained.only():
+        (answer,) = run(source, [F], SOON)
+    assert isinstance(answer, Values)
+    assert (tmp_path / "kept").read_text() == "as it was"
+    here = Path(str(answer.values[0]))
+    here.unlink()
+    Path(f"{here}-moved").rmdir()
 
 
-def test_where_nothing_contains_code_it_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contained, "refusal", lambda: "infra: OSError: [Errno 38] Function not implemented")
-    with pytest.raises(InputError, match=r"Function not implemented.*Linux 5\.13.*unsandboxed: true"):
-        run("def f(): return 1", [F], SOON)
-    assert run("def f(): return 1", [F], SOON, contained=False) == [Values((1,))]
-
-
-def test_a_machine_without_landlock_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process says why it could not be contained, and the program is never run."""
-    start = "import twt_core.sandbox.syscalls as s; s.MACHINES.clear(); from twt_core.sandbox.inside"
-    monkeypatch.setattr(process, "_START", process._START.replace("from twt_core.sandbox.inside", start))
-    (answer,) = process.answers("def f(): return 1", [F], SOON)
-    assert isinstance(answer, Fault) and answer.verdict == "infra" and "not known here" in answer.detail
-
-
-def test_a_process_that_does_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = iter([[Fault("infra", "no memory")], [Values((1,))]])
-    monkeypatch.setattr(contained, "answers", lambda *_: next(tries))
-    assert run("", [F], SOON) == [Values((1,))]
-    monkeypatch.undo()
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
-    (answer,) = run("def f(): return 1", [F], SOON)
-    assert isinstance(answer, Fault) and answer.verdict == "infra"
-
-
-def test_it_ends_with_the_one_that_started_it() -> None:
+def test_a_fork_of_the_evaluator_has_workers_of_its_own() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from twt_core.sandbox import process\n"
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from twt_core.sandbox.contained import run\n"
         "from twt_core.sandbox.program import Limits, Snippet\n"
-        "print('on', flush=True)\n"
-        "process.answers('import time; time.sleep(600)', [Snippet('', ('1',))], Limits(seconds=600))\n"
+        "ask = lambda: run('def f(): return 1', [Snippet('', ('f()',))], Limits(seconds=20))[0].values == (1,)\n"
+        "assert ask()\n"
+        "child = os.fork()\n"
+        "assert ask()\n"
+        "if child: assert os.waitpid(child, 0)[1] == 0 and ask()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as evaluator:
-        assert evaluator.stdout is not None and evaluator.stdout.readline() == b"on\n"
-        deadline = time.monotonic() + 30
-        while not (children := _children(evaluator.pid)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        evaluator.send_signal(signal.SIGKILL)
-    assert children
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert survivors() == []
-
-
-def _children(parent: int) -> list[str]:
-    return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_every_system_call_that_is_not_listed_is_refused() -> None:
@@ -155,7 +190,7 @@ def test_every_system_call_that_is_not_listed_is_refused() -> None:
         "            done.append(number)\n"
         "    return done"
     )
-    assert run(source, [F], Limits(seconds=20.0)) == [Values(([],))]
+    assert run(source, [F], LATER) == [Values(([],))]
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="only this machine has a second way into the kernel")
@@ -170,37 +205,3 @@ def test_the_other_way_into_the_kernel_is_closed() -> None:
     )
     (answer,) = run(source, [F], SOON)
     assert isinstance(answer, Fault) and answer.verdict == "crashed"
-
-
-def test_several_at_once_do_not_mix() -> None:
-    found: dict[int, object] = {}
-
-    def one(n: int) -> None:
-        found[n] = run(f"def f(): return {n}", [F], Limits(seconds=20.0))
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == {n: [Values((n,))] for n in range(6)}
-
-
-def test_without_containment_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "kept").write_text("as it was")
-    source = (
-        "import os\ndef f():\n    here = os.getcwd()\n    os.rename(here, here + '-moved')\n"
-        f"    os.symlink({str(tmp_path)!r}, here)\n    return here"
-    )
-    (answer,) = run(source, [F], SOON, contained=False)
-    assert isinstance(answer, Values)
-    assert (tmp_path / "kept").read_text() == "as it was"
-    here = Path(str(answer.values[0]))
-    here.unlink()
-    Path(f"{here}-moved").rmdir()
-
-
-def test_without_containment_there_still_are_limits() -> None:
-    assert run("def f():\n    while True: pass", [F], SOON, contained=False)[0][0] == "timeout"
-    assert run("def f(): return len(bytearray(2 << 30))", [F], SOON, contained=False)[0][0] == "oom"
-    assert survivors() == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from twt_core.distillation import asked_with
 from twt_core.exporting.source import Source
 from twt_core.prompts import Message
+from twt_core.records import Query
 
 #: Stands where a question goes.
 QUESTION = "{question}"
-#: So many prompts are compared with the general one.
+#: So many prompts of a task are compared with the general one.
 _COMPARED = 20
 
 
@@ -26,14 +29,14 @@ class Asking(NamedTuple):
         return self.messages if self.general else [*self.messages[:-1], Message("user", QUESTION)]
 
 
-def asking(source: Source) -> Asking:
-    """How a stage's student is asked.
+def asking(source: Source, task_name: str | None = None) -> Asking:
+    """How a stage's student is asked; of a mixture, by queries of one task or by those of all.
 
     The prompt of some tasks shows more of a query than its question (options), or lays it out in another way; for
     these there is no text to put around a question.
     """
     task, prefix = source.recipe.task(), source.summary.asked_with(source.stage)
-    compared = list(source.queries.values())[:_COMPARED]
+    compared = _some_of_each_task([q for q in source.queries.values() if task_name in (None, q.task)])
     prompts = [asked_with(prefix, query, task) for query in compared]
     general = asked_with(prefix, compared[0].model_copy(update={"query": QUESTION}), task)
     is_general = all(
@@ -41,6 +44,13 @@ def asking(source: Source) -> Asking:
         for query, prompt in zip(compared, prompts, strict=True)
     )
     return Asking(general if is_general else prompts[0], is_general)
+
+
+def _some_of_each_task(queries: Iterable[Query]) -> list[Query]:
+    by_task: dict[str | None, list[Query]] = defaultdict(list)
+    for query in queries:
+        by_task[query.task].append(query)
+    return [query for own in by_task.values() for query in own[:_COMPARED]]
 
 
 def _filled(message: Message, question: str) -> Message:

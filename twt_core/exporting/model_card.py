@@ -12,7 +12,7 @@ from twt_core.records import Stage
 from twt_core.settings import Json
 
 _LIMITS = """\
-It was trained for questions of one kind and measured on the test questions of its run, as above; nothing else about it
+It was trained for questions of {kinds} and measured on the test questions of its run, as above; nothing else about it
 was measured. It learned from texts that other models wrote, with their mistakes. The licences of the base model and the
 terms of those who offer the teachers hold for it; choose its own licence accordingly.
 """
@@ -28,7 +28,7 @@ def model_card(source: Source, *, adapter: bool) -> str:
         "## Numbers", _scores(source),
         "## How to ask it", _how_to_ask(source),
         "## How it was made", _training(source), components(source), teachers(source),
-        "## Limits", _LIMITS,
+        "## Limits", _LIMITS.format(kinds="the kinds above" if source.recipe.task().task_names else "one kind"),
     ]  # fmt: skip
     return joined(parts)
 
@@ -56,26 +56,57 @@ def _kind(source: Source, *, adapter: bool) -> str:
 
 def _scores(source: Source) -> str:
     rows = [_score_row(score, mine=score.name == source.stage) for score in source.summary.stages]
-    scores = table(["stage", "accuracy (95 % interval)", "mean output tokens", "questions"], rows)
-    return f"On the run's test questions; {code(UNTOUCHED)} is the base model, and this stage is in bold.\n\n{scores}"
+    columns = ["stage", "accuracy (95 % interval)", "mean output tokens", "questions"]
+    about = f"On the run's test questions; {code(UNTOUCHED)} is the base model, and this stage is in bold."
+    return joined([about, table(columns, rows), *_beside(source.score)])
 
 
 def _score_row(score: StageScore, *, mine: bool) -> list[str]:
-    low, high = score.accuracy_ci
-    accuracy = f"{score.accuracy:.1%} ({low:.1%} to {high:.1%})"
-    cells = [code(score.name), accuracy, f"{score.mean_output_tokens:.1f}", str(score.questions)]
+    cells = [code(score.name), _accuracy(score), f"{score.mean_output_tokens:.1f}", str(score.questions)]
     return [f"**{cell}**" for cell in cells] if mine else cells
 
 
+def _accuracy(score: StageScore) -> str:
+    if score.accuracy is None or score.accuracy_ci is None:
+        return "nothing graded"
+    return f"{score.accuracy:.1%} ({score.accuracy_ci[0]:.1%} to {score.accuracy_ci[1]:.1%})"
+
+
+def _beside(score: StageScore) -> list[str]:
+    """What has to be known of this stage's numbers, a paragraph each."""
+    found = []
+    if score.graded < score.answers:
+        found.append(f"{score.answers - score.graded} of its {score.answers} answers could not be graded.")
+    if score.judged_by:
+        judges = ", ".join(map(code, score.judged_by))
+        found.append(f"Right or wrong is here the opinion of another model: {judges}.")
+    if score.unsandboxed:
+        found.append(
+            "For these numbers, programs that models wrote ran unsandboxed: they could have changed any result."
+        )
+    return found
+
+
 def _how_to_ask(source: Source) -> str:
-    asked = asking(source)
+    there = {query.task for query in source.queries.values()}
+    names = [name for name in source.recipe.task().task_names if name in there]
+    if not names:
+        return _how_to_ask_one(source, None)
+    return joined(
+        [part for name in names for part in (f"### Questions of {code(name)}", _how_to_ask_one(source, name))]
+    )
+
+
+def _how_to_ask_one(source: Source, name: str | None) -> str:
+    asked = asking(source, name)
     where = f"with the question in the place of {code(QUESTION)}" if asked.general else "as in this example"
     prompt = block("\n".join(_shown_message(message) for message in asked.messages))
     text = f"By the chat template, {where}:\n\n{prompt}"
     if source.stage == UNTOUCHED:
         return text
     thinking = "(thinking)" if _thinks(source.stages[-1]) else None
-    form = source.recipe.task().completion(thinking, "(answer)", next(iter(source.queries.values())))
+    query = next(query for query in source.queries.values() if query.task == name)
+    form = source.recipe.task().completion(thinking, "(answer)", query)
     return f"{text}\n\nIt was taught to answer in this form:\n\n{block(form)}"
 
 

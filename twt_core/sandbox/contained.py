@@ -1,112 +1,154 @@
-"""Running a program that nobody has read: contained, or refused."""
+"""Running programs that nobody has read: contained, or refused."""
 
 from __future__ import annotations
 
 import os
-import socket
-import tempfile
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+import threading
+from atexit import register
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from twt_core.errors import InputError
-from twt_core.sandbox.process import answers
-from twt_core.sandbox.program import Answer, Fault, Limits, Snippet, Values
+from twt_core.sandbox.canaries import escape
+from twt_core.sandbox.pool import Pool
+from twt_core.sandbox.program import Answer, Limits, Program, Snippet
+from twt_core.sandbox.worker import Backend
 
-# Each of these tries one thing that must fail, where nothing but the containment stands in its way.
-_CANARIES = """
-import decimal, os, socket, threading
-
-def refused(attempt):
-    try:
-        attempt()
-    except (PermissionError, RuntimeError):
-        return True
-    except OSError:  # it failed, and for a reason of its own
-        return False
-    return False
-
-def connect(family, address):
-    with socket.socket(family) as line:
-        line.connect(address)
-"""
-_ATTEMPTS = {
-    "read a file": "open({folder!r} + '/canary').read()",
-    "list a folder": "os.listdir({folder!r})",
-    "write a file": "open({folder!r} + '/written', 'w')",
-    "remove a file": "os.remove({folder!r} + '/canary')",
-    "read another process": "open('/proc/{parent}/environ', 'rb').read()",
-    "connect to a port": "connect(socket.AF_INET, ('127.0.0.1', {port}))",
-    "open a socket": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()",
-    "start a process": "os.fork()",
-    "start a thread": "threading.Thread(target=print).start()",
-    "run a program": "os.execv('/bin/true', ['true'])",
-    "signal its parent": "os.kill(os.getppid(), 0)",
-    "signal everybody": "os.kill(-1, 0)",
-}
+#: What can isolate programs, in the order in which it is tried.
+BACKENDS: tuple[Backend, ...] = ("bubblewrap", "landlock", "namespaces")
 
 
-def run(source: str, snippets: Sequence[Snippet], limits: Limits, contained: bool = True) -> list[Answer]:
-    """`process.answers`, once it is proven that this machine contains what is run.
+class _Found(NamedTuple):
+    """What was found out about this machine: workers behind the first backend that holds, and why others do not."""
 
-    A fault of the machine is tried a second time. What then is ``infra`` says nothing about the program.
+    pool: Pool | None
+    refused: dict[str, str]
 
-    Args:
-        source: the program: Python, to be loaded as a module.
-        snippets: what to evaluate in it, one answer each.
-        limits: time, memory, output.
-        contained: False runs it with limits alone: it can read, write, send and kill what this process can.
+
+class _Process:
+    """What holds for this whole process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.order: tuple[Backend, ...] = BACKENDS
+        self.consent = False
+        self.found: dict[tuple[Backend, ...], _Found] = {}
+        self.unsandboxed: Pool | None = None
+
+
+_here = _Process()
+
+
+def run(source: str, snippets: Sequence[Snippet], limits: Limits) -> list[Answer]:
+    """Run a program in a fresh process, and evaluate its snippets one after the other; one answer each.
+
+    A snippet that raises does not stop the next one; one that ends the process does, and with it those that follow. A
+    fault of the machine is tried again. What then is ``infra`` says nothing about the program.
 
     Raises:
-        InputError: this machine cannot contain it.
+        InputError: this machine cannot contain it, and nobody allowed to run it without.
     """
-    if contained:
-        require()
-    found = answers(source, snippets, limits, contained)
-    if any(isinstance(answer, Fault) and answer.verdict == "infra" for answer in found):
-        found = answers(source, snippets, limits, contained)
-    return found
+    return _pool().answers(Program(source, snippets, limits))
+
+
+def run_all(programs: Iterable[Program]) -> Iterator[list[Answer]]:
+    """`run` for many, as many at once as there are cores; their answers in order, each when it is there.
+
+    Raises:
+        InputError: this machine cannot contain them, and nobody allowed to run them without.
+    """
+    return _pool().many(programs)
+
+
+def isolation() -> str:
+    """What programs are isolated by in this process: one of `BACKENDS`, or ``none`` where none of them holds."""
+    pool = _found().pool
+    return pool.backend if pool else "none"
 
 
 def require() -> None:
-    """Make sure that programs can be contained here.
+    """Make sure that programs can be run here.
 
     Raises:
-        InputError: why not, and the ways out.
+        InputError: why they cannot be contained, backend by backend, and the ways out.
     """
-    if reason := refusal():
-        raise InputError(
-            f"code written by models cannot be contained on this machine: {reason}. It takes Linux 5.13 or later on "
-            "x86_64 or aarch64, with Landlock and seccomp. Use such a machine, or set unsandboxed: true, which lets "
-            "that code do whatever you may do"
-        )
+    _pool()
 
 
-@cache
-def refusal() -> str | None:
-    """Why programs cannot be contained here; None: they can. Found by trying, once a process."""
-    with tempfile.TemporaryDirectory(prefix="twt-canary-") as name, socket.create_server(("127.0.0.1", 0)) as server:
-        folder = Path(name)
-        folder.chmod(0o777)  # so that no file permission does what the containment has to do
-        (folder / "canary").write_text("alive")
-        server.setblocking(False)
-        values = _tried(folder, server.getsockname()[1])
-        if isinstance(values, str):
-            return values
-        free = [attempt for attempt, refused in zip(_ATTEMPTS, values, strict=True) if refused is not True]
-        return f"a program in it could {', '.join(free)}" if free or _touched(folder, server) else None
+def allow_unsandboxed_code(allowed: bool = True) -> None:
+    """Let programs run with limits alone where nothing contains them: they can then do whatever this process can.
+
+    It holds for this process and is never an option of a component: a config that somebody hands you must not be able
+    to give it. Where a backend holds, it is used all the same.
+    """
+    _here.consent = allowed
 
 
-def _tried(folder: Path, port: int) -> tuple[object, ...] | str:
-    known = {"folder": str(folder), "port": port, "parent": os.getpid()}
-    attempts = tuple(f"refused(lambda: {code.format(**known)})" for code in _ATTEMPTS.values())
-    (answer,) = answers(_CANARIES, [Snippet("", attempts)], Limits(seconds=20.0))
-    return answer.values if isinstance(answer, Values) else f"{answer.verdict}: {answer.detail}"
-
-
-def _touched(folder: Path, server: socket.socket) -> bool:
+@contextmanager
+def only(*backends: Backend) -> Iterator[None]:
+    """Try these backends alone for a while, none to have none."""
+    before, _here.order = _here.order, backends
     try:
-        server.accept()[0].close()
-    except BlockingIOError:
-        return sorted(path.name for path in folder.iterdir()) != ["canary"]
-    return True
+        yield
+    finally:
+        _here.order = before
+
+
+def why_refused() -> dict[str, str]:
+    """The backends that were tried and do not hold on this machine, each with the reason."""
+    return dict(_found().refused)
+
+
+def _pool() -> Pool:
+    found = _found()
+    if found.pool:
+        return found.pool
+    if not _here.consent:
+        reasons = "; ".join(f"{backend}: {reason}" for backend, reason in found.refused.items()) or "nothing was tried"
+        raise InputError(
+            f"code written by models cannot be contained on this machine ({reasons}). Install bubblewrap, or use Linux "
+            "5.13 or later on x86_64 or aarch64 with Landlock and seccomp, or one that lets users make namespaces. "
+            "--allow-unsandboxed-code runs that code with limits alone: it can then do whatever you may do"
+        )
+    with _here.lock:
+        _here.unsandboxed = _here.unsandboxed or Pool("none")
+    return _here.unsandboxed
+
+
+def _found() -> _Found:
+    with _here.lock:
+        if _here.order not in _here.found:
+            _here.found[_here.order] = _probed(_here.order)
+        return _here.found[_here.order]
+
+
+def _probed(order: Sequence[Backend]) -> _Found:
+    refused: dict[str, str] = {}
+    for backend in order:
+        pool = Pool(backend)
+        reason = escape(pool)
+        if reason is None:
+            return _Found(pool, refused)
+        pool.close()
+        refused[backend] = reason
+    return _Found(None, refused)
+
+
+def _end_all() -> None:
+    pools = [found.pool for found in _here.found.values()]
+    for pool in (*pools, _here.unsandboxed):
+        if pool:
+            pool.close()
+
+
+def _forget() -> None:
+    """A fork of this process has no hold on its workers."""
+    global _here
+    before, _here = _here, _Process()
+    _here.order, _here.consent = before.order, before.consent
+
+
+register(_end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

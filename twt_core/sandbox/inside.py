@@ -1,4 +1,4 @@
-"""The contained process: it takes a job, gives up everything, runs the program, and reports plain values.
+"""The process of one program: it takes its job, gives up everything, runs the program, and reports plain values.
 
 It decides nothing. Whoever reads the report must take it for what the program wanted it to say.
 """
@@ -7,31 +7,56 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from errno import ENOMEM
 
 from twt_core.sandbox import confine, literals
 
 TYPE_CHECKING = False  # typing takes as long to import as Python takes to start
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
+    from twt_core.sandbox.confine import Walls
 
-def main() -> None:
-    """Run the job on standard input: a JSON object as `twt_core.sandbox.process` writes it."""
-    job = json.loads(sys.stdin.buffer.read())
-    report: int = job["report"]
+_MOST_FILES = 4096
+
+
+def run(job: int, report: int, output: int, walls: Walls | None) -> None:
+    """Run the job of a file: a JSON object as `twt_core.sandbox.worker` writes it. The first line reported is ours.
+
+    Args:
+        job: file descriptor to read from.
+        report: file descriptor to write lines to.
+        output: file descriptor for whatever the program prints.
+        walls: what to put up around the program; None runs it with limits alone.
+    """
+    os.setsid()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    told = _read(job)
+    _keep_open([report] if walls is None or walls.rules is None else [report, walls.rules])
     try:
-        confine.limit(job["seconds"], job["memory_mb"], job["file_mb"])
-        confine.contain() if job["contained"] else confine.die_with_parent()
+        os.chdir(told["folder"])
+        confine.limit(told["seconds"], told["memory_mb"], told["file_mb"])
+        walls.put_up() if walls else confine.die_with_parent()
     except OSError as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    if os.getppid() != job["parent"]:  # it ended before this process was told to end with it
+        _say(report, "infra", f"{type(error).__name__}: {error}")
         return
     _say(report, "ready")
-    _run(report, job["source"], tuple((setup, tuple(expressions)) for setup, expressions in job["snippets"]))
-    os._exit(0)
+    _run(report, told["source"], tuple((setup, tuple(expressions)) for setup, expressions in told["snippets"]))
+
+
+def _read(job: int) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(os.pread(job, os.fstat(job).st_size, 0))
+    os.close(job)
+    return told
+
+
+def _keep_open(kept: Iterable[int]) -> None:
+    last = 2
+    for file in [*sorted(kept), _MOST_FILES]:
+        os.closerange(last + 1, file)
+        last = file
 
 
 def _run(report: int, source: str, snippets: tuple[tuple[str, tuple[str, ...]], ...]) -> None:

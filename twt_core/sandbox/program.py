@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 #: How a program can end. `infra` is a fault of ours or of the machine: it says nothing about the program.
@@ -48,3 +49,17 @@ class Fault(NamedTuple):
 
 
 Answer: TypeAlias = Values | Fault
+
+
+class Program(NamedTuple):
+    """What to run, and what to ask of it.
+
+    Attributes:
+        source: Python, to be loaded as a module.
+        snippets: what to evaluate in it, one answer each.
+        limits: time, memory, output.
+    """
+
+    source: str
+    snippets: Sequence[Snippet]
+    limits: Limits = Limits()

@@ -21,6 +21,8 @@ _CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | 0o20000000
 _IOCTLS = (0x5401, 0x5450, 0x5451)  # TCGETS (isatty), FIONCLEX, FIOCLEX
 _FCNTLS = (0, 1, 2, 3, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC; F_SETOWN would send signals
 
+_OWN = 0xFFFFFFFE  # stands for the number of the process that installs the filter: no process has it
+
 _Step = tuple[int, int, int, int]
 
 
@@ -37,16 +39,28 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.POINTER(_Instruction)))
 
 
-def install() -> None:
-    """Let this process compute and read, and nothing else, from now on.
+class Filter:
+    """A filter that lets a process compute and read, and nothing else. Made once, installed by each of many.
 
     Raises:
-        OSError: the kernel, or a filter around this process, does not allow filters.
+        OSError: a machine whose system call numbers are not known here.
     """
-    steps = _steps()
-    array = (_Instruction * len(steps))(*[_Instruction(*step) for step in steps])
-    program = _Program(len(steps), array)
-    syscalls.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program))
+
+    def __init__(self) -> None:
+        steps = _steps()
+        self._steps = (_Instruction * len(steps))(*[_Instruction(*step) for step in steps])
+        self._own = [at for at, step in enumerate(steps) if step[3] == _OWN]
+
+    def install(self) -> None:
+        """Hold this process to the filter from now on. It must have given up gaining privileges.
+
+        Raises:
+            OSError: the kernel, or a filter around this process, does not allow filters.
+        """
+        for at in self._own:
+            self._steps[at].value = os.getpid()
+        program = _Program(len(self._steps), self._steps)
+        syscalls.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(program))
 
 
 def _steps() -> list[_Step]:
@@ -67,7 +81,7 @@ def _on(number: int, block: list[_Step]) -> list[_Step]:
 
 
 def _checks() -> dict[str, list[_Step]]:
-    own = _one_of(0, (os.getpid(),))
+    own = _one_of(0, (_OWN,))
     return {
         "open": _none_of(1, _CHANGES),
         "openat": _none_of(2, _CHANGES),

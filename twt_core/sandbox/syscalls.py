@@ -82,6 +82,10 @@ _CHECKED: dict[str, tuple[int, int]] = {
 }
 
 
+_PIVOT_ROOT = (155, 41)
+_MOUNT_SETATTR, _FROM_HERE, _WHOLE_TREE = 442, -100, 0x8000
+
+
 def architecture() -> int:
     """The audit architecture of this machine.
 
@@ -136,6 +140,53 @@ def capset(header: object, sets: object) -> None:
         OSError: what the kernel answered.
     """
     _checked_result(_libc.capset(header, sets))
+
+
+def unshare(flags: int) -> None:
+    """`unshare(2)`.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    _checked_result(_libc.unshare(flags))
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """`mount(2)`.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    source_, target_, kind_, data_ = (None if one is None else one.encode() for one in (source, target, kind, data))
+    _checked_result(_libc.mount(source_, target_, kind_, ctypes.c_ulong(flags), data_))
+
+
+def set_mount_attributes(target: str, attributes: int) -> None:
+    """`mount_setattr(2)`, of all mounts from one on downwards.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    given = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
+    call(_MOUNT_SETATTR, _FROM_HERE, target.encode(), _WHOLE_TREE, ctypes.byref(given), ctypes.c_size_t(32))
+
+
+def unmount(target: str, flags: int) -> None:
+    """`umount2(2)`.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    _checked_result(_libc.umount2(target.encode(), flags))
+
+
+def pivot_root(new: str, old: str) -> None:
+    """`pivot_root(2)`.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    call(_PIVOT_ROOT[_machine()[1]], new.encode(), old.encode())
 
 
 def _checked_result(answer: int) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from twt_core.progress import Progress
 from twt_core.prompts import Message
@@ -14,6 +14,13 @@ from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import encode_prompt
 from twt_core.student.endings import AnswerEnd, IsComplete, RowEnds, never, text_of
 from twt_core.student.loading import device_of, half_precision, load_merged, load_tokenizer
+
+#: ``written(place, generation)``: told of each text once it is whole, with the place of its prompt.
+Written: TypeAlias = Callable[[int, Generation], None]
+
+
+def unheard(_place: int, _generation: Generation) -> None:
+    """Nobody waits for single texts."""
 
 
 def generate(
@@ -24,6 +31,7 @@ def generate(
     seed: int,
     progress: Progress,
     answered: IsComplete = never,
+    written: Written = unheard,
 ) -> list[Generation]:
     """One text per (id, messages), in order. Tokens are counted exactly, the one that ended the text included.
 
@@ -40,6 +48,7 @@ def generate(
         progress: told of every batch.
         answered: says of a text and a prompt's id, at the end of each of the text's lines, whether it is complete; not
             asked unless `student.stop_at_answer`.
+        written: told of each text when its batch is done, for callers that keep what there is before the end.
 
     Raises:
         InputError: the model cannot be loaded, or the generator is not installed.
@@ -47,7 +56,7 @@ def generate(
     if student.generator == "vllm":
         from twt_core.student.vllm_generation import generate_with_vllm
 
-        return generate_with_vllm(base, adapter, prompts, student, seed, progress, answered)
+        return generate_with_vllm(base, adapter, prompts, student, seed, progress, answered, written)
     import torch
     from transformers import GenerationConfig
 
@@ -75,6 +84,7 @@ def generate(
                     seconds=seconds,
                     prompt_tokens=len(encoded[index]),
                 )
+                written(index, made[index])
             task.advance("questions", len(batch))
     return [made[index] for index in range(len(prompts))]
 

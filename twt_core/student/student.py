@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twt_core.errors import InputError
 from twt_core.models import model_identity
@@ -16,6 +17,9 @@ from twt_core.settings import Json
 from twt_core.student.config import StudentConfig
 from twt_core.student.encoding import Target
 from twt_core.student.endings import IsComplete, never
+
+if TYPE_CHECKING:
+    from twt_core.student.generation import Written
 
 #: Settings that change what a trained student writes and not what it learned.
 GENERATION = frozenset(
@@ -127,13 +131,16 @@ class Student:
         adapter: Path | None,
         prompts: Sequence[tuple[str, Sequence[Message]]],
         answered: IsComplete = never,
+        written: Written | None = None,
     ) -> list[Generation]:
         """See `twt_core.student.generation.generate`."""
-        from twt_core.student.generation import generate
+        from twt_core.student.generation import generate, unheard
         from twt_core.student.loading import enough_memory
 
         with enough_memory("Lower student.generation_batch_size"):
-            return generate(self.base, adapter, prompts, self.config, self._seed, self._progress, answered)
+            return generate(
+                self.base, adapter, prompts, self.config, self._seed, self._progress, answered, written or unheard
+            )
 
     def logprobs(
         self, adapter: Path | None, pairs: Sequence[tuple[Sequence[Message], str]]

@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from twt_core.errors import InputError
-from twt_core.progress import Progress, Task
+from twt_core.progress import Progress
 from twt_core.prompts import Message
 from twt_core.records import Generation
 from twt_core.student.config import StudentConfig
@@ -24,6 +24,8 @@ from twt_core.student.loading import half_precision, load_merged, load_tokenizer
 
 if TYPE_CHECKING:
     from vllm import LLMEngine, SamplingParams
+
+    from twt_core.student.generation import Written
 
 
 def require_vllm() -> None:
@@ -46,11 +48,12 @@ def generate_with_vllm(
     seed: int,
     progress: Progress,
     answered: IsComplete,
+    written: Written,
 ) -> list[Generation]:
     """See `twt_core.student.generation.generate`. What differs, besides the last bits of the logits:
 
     A model with an adapter is merged into the system's temporary folder first (TMPDIR moves that). Samples depend on
-    the seed and a question's place, and not on its batch. `seconds` is a question's share of the whole time. vLLM
+    the seed and a question's place, and not on its batch. `seconds` is the time since the text before was whole. vLLM
     cannot ask `answered`: it is asked here after each step, and a text that is complete is taken out of the engine.
 
     Raises:
@@ -61,6 +64,7 @@ def generate_with_vllm(
         return []
     tokenizer = load_tokenizer(base)
     encoded = [encode_prompt(tokenizer, messages) for _, messages in prompts]
+    made: dict[int, Generation] = {}
     answer_end = AnswerEnd(tokenizer, answered) if student.stop_at_answer else None
     end = int(tokenizer.eos_token_id)
     longest = max(map(len, encoded)) + student.max_new_tokens
@@ -68,21 +72,22 @@ def generate_with_vllm(
         progress.task("answering", {"questions": len(prompts)}) as task,
         _engine(base, adapter, student, longest) as engine,
     ):
-        began = time.perf_counter()
+        before = time.perf_counter()
         for place, ids in enumerate(encoded):
             engine.add_request(str(place), {"prompt_token_ids": ids}, _sampling(student, end, f"{seed} {place}"))
-        made = _written(engine, [name for name, _ in prompts], answer_end, task)
-        seconds = (time.perf_counter() - began) / len(prompts)
-    return [
-        Generation(
-            query_id=name,
-            text=text_of(tokenizer, made[place]),
-            tokens=len(made[place]),
-            seconds=seconds,
-            prompt_tokens=len(encoded[place]),
-        )
-        for place, (name, _) in enumerate(prompts)
-    ]
+        for place, new in _finished(engine, [name for name, _ in prompts], answer_end):
+            now = time.perf_counter()
+            made[place] = Generation(
+                query_id=prompts[place][0],
+                text=text_of(tokenizer, new),
+                tokens=len(new),
+                seconds=now - before,
+                prompt_tokens=len(encoded[place]),
+            )
+            before = now
+            written(place, made[place])
+            task.advance("questions")
+    return [made[place] for place in range(len(prompts))]
 
 
 @contextmanager
@@ -155,9 +160,9 @@ def _sampling(student: StudentConfig, end: int, seed: str) -> SamplingParams:
     )
 
 
-def _written(engine: LLMEngine, query_ids: list[str], answer_end: AnswerEnd | None, task: Task) -> dict[int, list[int]]:
-    """The generated ids of each question, up to and with the one that ended it."""
-    made: dict[int, list[int]] = {}
+def _finished(engine: LLMEngine, query_ids: list[str], answer_end: AnswerEnd | None) -> Iterator[tuple[int, list[int]]]:
+    """The place of each question as it is answered, and its generated ids, up to and with the one that ended it."""
+    made: set[int] = set()
     checked: dict[int, int] = {}
     while engine.has_unfinished_requests():
         for output in engine.step():
@@ -169,6 +174,5 @@ def _written(engine: LLMEngine, query_ids: list[str], answer_end: AnswerEnd | No
             if length is not None and not output.finished:
                 engine.abort_request([output.request_id])
             if length is not None or output.finished:
-                made[place] = ids[:length]
-                task.advance("questions")
-    return made
+                made.add(place)
+                yield place, ids[:length]

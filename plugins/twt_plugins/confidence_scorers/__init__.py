@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twt_core.hookspecs import Register, hookimpl
 from twt_plugins.confidence_scorers.agreement import Agreement
+from twt_plugins.confidence_scorers.by_task import ByTask
 from twt_plugins.confidence_scorers.grade import Grade
 from twt_plugins.confidence_scorers.logprob import Logprob
 from twt_plugins.confidence_scorers.self_reported import SelfReported
@@ -20,3 +21,4 @@ def register_confidence_scorers(register: Register) -> None:
     register("agreement", Agreement)
     register("tests_passed", TestsPassed)
     register("weighted", Weighted)
+    register("by_task", ByTask)

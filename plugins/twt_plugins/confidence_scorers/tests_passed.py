@@ -29,9 +29,21 @@ class TestsPassed(ConfidenceScorer):
                 f"confidence_scorer tests_passed: the task {context.task.use!r} runs no tests. "
                 "Use a task that runs code, or another scorer"
             )
-        if not any(query.tests for query in context.queries.values()):
+        untested = [query for query in context.queries.values() if not query.tests]
+        if len(untested) == len(context.queries):
             raise InputError('confidence_scorer tests_passed: no query has "tests". Add them, or use another scorer')
+        if untested and context.task.task_names:
+            raise InputError(
+                f'confidence_scorer tests_passed: {len(untested)} of {len(context.queries)} queries have no "tests", '
+                f"such as {untested[0].id!r}, and all answers to them would fail. Score each task in its own way: "
+                f"{{use: by_task, tasks: {{{_tested(context)}: {{use: tests_passed}}}}}}"
+            )
 
     def score(self, annotations: Sequence[Annotation], context: Context) -> list[float | None]:
         """See `ConfidenceScorer.score`."""
         return [context.task.tests_passed(a.label or "", context.queries[a.query_id]) for a in annotations]
+
+
+def _tested(context: Context) -> str:
+    """A task whose queries have tests."""
+    return next(query.task or "" for query in context.queries.values() if query.tests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twt_core.hookspecs import Register, hookimpl
+from twt_plugins.quality_filters.by_task import ByTask
 from twt_plugins.quality_filters.calibrated import Calibrated
 from twt_plugins.quality_filters.hard_rejection import HardRejection
 from twt_plugins.quality_filters.per_teacher_quantile import PerTeacherQuantile
@@ -18,3 +19,4 @@ def register_quality_filters(register: Register) -> None:
     register("top_fraction", TopFraction)
     register("per_teacher_quantile", PerTeacherQuantile)
     register("calibrated", Calibrated)
+    register("by_task", ByTask)

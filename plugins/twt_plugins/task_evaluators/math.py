@@ -3,98 +3,119 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
-from math import isclose, prod
 from pathlib import Path
 from typing import ClassVar
 
-from twt_core.records import Query
+from pydantic import Field
+
+from twt_core.records import Query, Reading
+from twt_plugins.task_evaluators import algebra
+from twt_plugins.task_evaluators.notation import LONGEST, tidy
 from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask
+from twt_plugins.task_evaluators.quantities import Quantity, computed, equal, last_number, named, numbers, quantity
+from twt_plugins.task_evaluators.reading import announced
 
-#: Longer texts are no answers; symbolic algebra on them can take forever.
-LONGEST = 200
-
-_PLAIN = re.compile(
-    r"(?P<sign>[-+]?)\s*(?:\\?\$|[€£])?\s*(?P<sign2>[-+]?)"
-    r"(?:(?:(?P<whole>\d+)\s+)?(?P<top>\d+)\s*/\s*(?P<bottom>\d+)|(?P<decimal>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?))"
-    r"\s*(?P<percent>\\?%)?(?:\s+(?P<unit>[^\W\d]+(?:\s+[^\W\d]+)*))?"
-)
-_NO_UNIT = frozenset({"x", "y", "z", "n", "i", "e", "pi", "sqrt", "sin", "cos", "tan", "log", "ln", "and", "or", "to"})
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_IN_WORDS = re.compile(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}")
-_SHORT_POWER = re.compile(r"\^\{(-?\w{1,3})\}")
-_EXPONENT = re.compile(r"(?:\^|\*\*)[\s({+-]*(\d+)")
-_COSTLY = re.compile(
-    r"(?:\^|\*\*)\s*[({\\].*(?:\^|\*\*|!)"  # a power within an exponent
-    r"|(?:\^|\*\*)\s*-?\w+\s*(?:\^|\*\*|!)"
-    r"|\d{4,}\s*!|![\s)}]*!|\\(?:i*int|oint|sum|prod|lim|[dt]?binom)\b"
-)
+#: GSM8K's own way to announce an answer.
+_HASHES = re.compile(r"^####[ \t]*(?=[-+]?\\?[$€£]?[-+]?\d?[\d.,]*\d%?[ \t\r]*$)", re.MULTILINE)
+_REASON = re.compile(r"[,;]? (?:because|since|which|so that|rather than|instead of)\b.*|[,;] as\b.*", re.DOTALL)
+_REMARK = re.compile(r" \([^()]*\)| out of \d.*")
+_EQUATION = re.compile(r"(?<![<>!=])=(?!=)")
+_OPERATORS = re.compile(r"[-+*/^\\\d]")
+_VARIABLE = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])|\d[A-Za-z]|\\")
+_ARITHMETIC = re.compile(r"(?:(?<=\d)x(?=\d)|(?<=\s)x(?=\s)|[-+*/().,$%=\s\d\u00d7\u00f7]|\\times|\\cdot|\\div)*")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_FUNCTIONS = frozenset({"e", "i", "pi", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp"})
+_MATH = re.compile(r"[\d\\=+*/^<>()\[\]{}\u221a\u03c0\u221e]")
 
 
 class Math(PromptedTask):
     """Numbers and expressions, right when equal in value: 1/2 is 0.5 is \\frac{1}{2}; units and currency do not count.
 
-    A percentage equals both its number and its fraction (50% is 50 and 0.5), as in the graders of the field.
+    A percentage equals both its number and its fraction (50% is 50 and 0.5), as in the graders of the field, and
+    3 million is 3000000 and 3. Words around one number do not count, and expressions are compared by math-verify, in a
+    process of its own with a time limit.
     """
 
     built_in: ClassVar[dict[str, Path]] = {**PromptedTask.built_in, "teacher_template": PROMPTS / "math.teacher.j2"}
     answer_form: ClassVar[str] = "the result alone"
 
+    unannounced: bool = Field(
+        default=True,
+        description='Where a text announces no answer ("The answer is: 5", "\\boxed{5}", "#### 5"), its last number is '
+        "the answer, as in lm-evaluation-harness's flexible-extract. Off: it has none.",
+    )
+
+    def read(self, text: str, query: Query) -> Reading:
+        """As every task, and GSM8K's "#### 5"; without an announced answer, the last number. Never raises."""
+        text = _HASHES.sub("The answer is: ", text)
+        reading = super().read(text, query)
+        silent = not announced(text) if reading.label is None else _says_nothing(reading.label)
+        if not (silent and self.unannounced):
+            return reading
+        before = f"{reading.rationale} " if reading.label else reading.rationale  # a sentence's "2." numbers it
+        return reading.model_copy(update={"label": last_number(before) or reading.label})
+
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether the values are equal, non-integers to six digits. What is no math is equal as text only."""
-        first, second = _tidy(label), _tidy(other)
-        if first == second:
+        one, two = tidy(label), tidy(other)
+        if _as_text(one) == _as_text(two):
             return True
-        one, two = _plain(first), _plain(second)
-        if one and two:
-            one, two = (one[:1], two[:1]) if len(one) == len(two) else (one, two)
-            return any(_close(x, y) for x in one for y in two)
-        return _usable(first) and _usable(second) and _equal_by_algebra(first, second)
+        if ("=" in one) != ("=" in two) or _left(one) == _left(two):
+            one, two = _right(one), _right(two)
+        first, second = _stated(one), _stated(two)
+        if first and second:
+            return equal(first, second)
+        if (first and _has_variables(two)) or (second and _has_variables(one)):
+            return False
+        return _is_expression(one) and _is_expression(two) and algebra.equal(one, two)
 
 
-def _tidy(label: str) -> str:
-    if len(label) > LONGEST:
-        return label
-    bare = _IN_WORDS.sub(r" \1", label).replace("\u2212", "-").replace("\\!", "").replace("\\,", " ")
-    bare = bare.strip().rstrip(".").rstrip()
-    if len(bare) > 1 and bare[0] == bare[-1] == "$":
-        bare = bare.strip("$").strip()
-    return " ".join(_THOUSANDS.sub("", bare).split())
+def _says_nothing(label: str) -> bool:
+    """Whether it is a sentence without any math, as of "the answer is the profit that she makes"."""
+    return len(label.split()) > 2 and not _MATH.search(label) and quantity(tidy(label)) is None
 
 
-def _plain(text: str) -> tuple[Fraction, ...]:
-    """What a number with or without a unit can stand for; nothing if the text is anything else."""
-    found = _PLAIN.fullmatch(text) if len(text) <= LONGEST else None
-    if not found:
-        return ()
-    part = found.groupdict()
-    if set((part["unit"] or "").casefold().split()) & _NO_UNIT or (part["bottom"] and not int(part["bottom"])):
-        return ()
-    value = Fraction(part["decimal"] or f"{part['top']}/{part['bottom']}") + int(part["whole"] or 0)
-    value = -value if "-" in (part["sign"], part["sign2"]) else value
-    return (value, value / 100) if part["percent"] else (value,)
+def _as_text(text: str) -> str:
+    """For comparing what is no number: 3:30 PM is 3:30 p.m.; x is not X."""
+    bare = re.sub(r"[\s.]", "", text) if len(text) <= LONGEST and ":" in text else " ".join(text.split())
+    return bare if len(bare) == 1 or "\\" in bare else bare.casefold()
 
 
-def _close(one: Fraction, two: Fraction) -> bool:
-    if one.denominator == two.denominator == 1:
-        return one == two
-    return isclose(one, two, rel_tol=1e-6)
+def _left(text: str) -> str:
+    return _EQUATION.split(text, maxsplit=1)[0].strip() if _EQUATION.search(text) else ""
 
 
-def _usable(text: str) -> bool:
-    """Whether algebra may be tried. It runs without a time limit: limits by signal work in the main thread only."""
-    if len(text) > LONGEST or ":" in text or not re.search(r"[\d\\]|^\w$", text):
+def _right(text: str) -> str:
+    """What a name, a sum or a sentence is said to be: 5 of "x = 5", "2 + 3 = 5", "the total = 5". Equations stay."""
+    without = text if len(text) > LONGEST else _REASON.sub("", text)
+    left, sign, right = without.rpartition("=")
+    simple = not _OPERATORS.search(left) or not _VARIABLE.search(left) or _ARITHMETIC.fullmatch(left)
+    return tidy(right) if sign and right and simple and left[-1:] not in "<>!=" else without
+
+
+def _stated(text: str) -> Quantity | None:
+    """The one number that a tidy text states, whatever words are around it; None: it states none, or several."""
+    if (found := quantity(text) or computed(text)) or len(text) > LONGEST:
+        return found
+    return quantity(tidy(_REMARK.sub("", text))) or _among_words(text)
+
+
+def _among_words(text: str) -> Quantity | None:
+    found = numbers(text)
+    if len(found) != 1:
+        return None
+    before, number, after = text.partition(found[0])
+    return named(number, before, after)
+
+
+def _has_variables(text: str) -> bool:
+    """Whether letters stand for something; math-verify would take the t of 5t for a unit."""
+    return len(text) > LONGEST or any(word not in _FUNCTIONS for word in _LETTERS.findall(_COMMAND.sub(" ", text)))
+
+
+def _is_expression(text: str) -> bool:
+    """Whether it may be one, and a whole one; math-verify reads "5+" as 5."""
+    if ":" in text or not re.search(r"[\d\\]", text) or text[-1] in "+-*/^=([":
         return False
-    short = _SHORT_POWER.sub(r"^\1", text)
-    return not _COSTLY.search(short) and prod(int(power) for power in _EXPONENT.findall(short)) <= 1000
-
-
-def _equal_by_algebra(one: str, two: str) -> bool:
-    import logging
-
-    # It warns that no time limit is set, and logs what it cannot parse.
-    logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    from math_verify import parse, verify
-
-    first, second = (parse(f"${text}$", parsing_timeout=None) for text in (one, two))
-    return any(verify(a, b, timeout_seconds=None) for a, b in ((first, second), (second, first)))
+    return all(text.count(left) == text.count(right) for left, right in ("{}", "()"))

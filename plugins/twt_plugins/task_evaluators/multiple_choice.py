@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from string import ascii_uppercase
 from typing import ClassVar
 
-from twt_core.records import Query, Reading
-from twt_plugins.task_evaluators.exact_match import normal_form
-from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask
+from pydantic import Field
 
-_LETTER_ALONE = re.compile(r"(?:(?:option|choice|answer)\b)?[\W_]*([A-Za-z])[\W_]*", re.IGNORECASE)
-_LETTER_FIRST = re.compile(r"[\W_]*([A-Za-z])(?:[ *_]*[).:\]]| +-)")
-# "A" opens sentences as an article: it is an option's letter only before a mark, an "and" or the end.
-_LETTERS_NAMED = re.compile(r"\b(?:[B-Z]|A(?=\W*$|[).,:;/\]*]|\s+(?:and|or|&)\s))\b")
+from twt_core.records import Query, Reading
+from twt_plugins.task_evaluators.options import concluded, letter_of
+from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask
+from twt_plugins.task_evaluators.reading import announced
 
 
 class MultipleChoice(PromptedTask):
@@ -25,6 +22,12 @@ class MultipleChoice(PromptedTask):
         "teacher_template": PROMPTS / "multiple_choice.teacher.j2",
     }
     answer_form: ClassVar[str] = "the letter alone"
+
+    unannounced: bool = Field(
+        default=True,
+        description='Where a text announces no answer ("The answer is: B"), the option that it concludes with, or the '
+        "only one that it names, is the answer. Off: it has none.",
+    )
 
     def check(self, query: Query) -> None:
         """Refuse a query without usable options.
@@ -50,35 +53,17 @@ class MultipleChoice(PromptedTask):
 
     def read(self, text: str, query: Query) -> Reading:
         """As every task, with the option's letter as the label; None if it names no option, or several."""
-        reading = super().read(text, query)
-        letter = None if reading.label is None else letter_of(reading.label, query.choices or ())
+        reading, options = super().read(text, query), query.choices or ()
+        if reading.label is not None:
+            letter = letter_of(reading.label, options)
+        else:
+            letter = concluded(reading.rationale, options) if self.unannounced and not announced(text) else None
         return reading.model_copy(update={"label": letter})
 
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether both name the same option, by letter or text."""
         letter = letter_of(label, query.choices or ())
         return letter is not None and letter == letter_of(other, query.choices or ())
-
-
-def letter_of(text: str, options: list[str] | tuple[str, ...]) -> str | None:
-    """The letter of the one option that a text names: "B", "(b)", "B) river", "river". None: no option, or several."""
-    letters = ascii_uppercase[: len(options)]
-    if (alone := _LETTER_ALONE.fullmatch(text)) and alone[1].upper() in letters:
-        return alone[1].upper()
-    if text.strip() in options:
-        return letters[options.index(text.strip())]
-    named = {letter for letter in _LETTERS_NAMED.findall(text) if letter in letters}
-    if (first := _LETTER_FIRST.match(text)) and first[1].upper() in letters:
-        named.add(first[1].upper())
-    normal, forms = normal_form(text), [normal_form(option) for option in options]
-    if not first and forms.count(normal) == 1:
-        return letters[forms.index(normal)]
-    mentioned = [form for form in forms if f" {form} " in f" {normal} "]
-    for letter, form in zip(letters, forms, strict=True):
-        # "river bank" names that option and not the option "river".
-        if form in mentioned and not any(form != other and f" {form} " in f" {other} " for other in mentioned):
-            named.add(letter)
-    return named.pop() if len(named) == 1 else None
 
 
 def _lettered(options: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:

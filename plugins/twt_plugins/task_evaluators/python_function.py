@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
+from twt_core.components import Context
 from twt_core.errors import InputError
 from twt_core.prompts import Message
-from twt_core.records import Draft, Query, Reading
-from twt_core.sandbox.contained import require
+from twt_core.records import Answered, Draft, Grade, Query, Reading
+from twt_core.sandbox.contained import isolation, require
 from twt_core.sandbox.program import Limits, Verdict
 from twt_plugins.task_evaluators.assertions import parse
 from twt_plugins.task_evaluators.fenced import answer, complete, fenced
-from twt_plugins.task_evaluators.judging import blameless, overall, values_expected, verdicts
+from twt_plugins.task_evaluators.judging import (
+    Judged,
+    Submission,
+    blameless,
+    judged,
+    overall,
+    values_expected,
+    verdicts,
+)
 from twt_plugins.task_evaluators.prompted import PROMPTS, PromptedTask, Weight
 from twt_plugins.task_evaluators.reading import read_parts
 from twt_plugins.task_evaluators.structured import read_object
@@ -42,11 +52,6 @@ class PythonFunction(PromptedTask):
     )
     seconds: float = Field(default=5.0, gt=0, le=600, description="The longest that a program may take for its tests.")
     memory_mb: int = Field(default=512, ge=128, description="The most memory that a program may use, in MiB.")
-    unsandboxed: bool = Field(
-        default=False,
-        description="Run programs with limits on time and memory alone. They can then do whatever you can: read your "
-        "files, use the network, delete. For machines that cannot contain them, and in a container of your own.",
-    )
 
     def check(self, query: Query) -> None:
         """Refuse a query without usable tests, before anything is paid for.
@@ -54,18 +59,17 @@ class PythonFunction(PromptedTask):
         Raises:
             ValueError: there are none, or one that cannot be decided outside the program, has no value to compare with,
                 or takes too long or too much by itself.
-            InputError: this machine cannot contain programs.
+            InputError: this machine cannot contain programs, and nobody allowed to run them without.
         """
         if not query.tests:
             raise ValueError('python_function needs "tests": a list of tests such as "assert f(1, 2) == 3"')
         costly = tuple(test for test in query.tests if parse(test).is_costly())
-        if not self.unsandboxed:
-            require()
+        require()
         try:
-            values_expected(query.tests, not self.unsandboxed)
+            values_expected(query.tests)
             if costly:
-                blameless(costly, not self.unsandboxed)
-        except InputError as error:  # about this query: that programs can be contained is known by now
+                blameless(costly)
+        except InputError as error:  # about this query: that programs can be run is known by now
             raise ValueError(str(error)) from None
 
     def question(self, query: Query) -> str:
@@ -102,19 +106,47 @@ class PythonFunction(PromptedTask):
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether a program is as good an answer as another: equal in text, or both pass every test.
 
-        The query's own answer, its reference program, counts as right: against it a program has to pass, no more.
+        The query's own answers, its reference programs, count as right: against one a program has to pass, no more.
         """
-        if query.answer is None or other != query.answer or not query.tests:
+        if other not in query.answers or not query.tests:
             return label == other or (self._passes(label, query) and self._passes(other, query))
         return self._passes(label, query)
 
+    def gradable(self, query: Query) -> bool:
+        """Whether a query has tests: they say what is right, and no answer is needed."""
+        return bool(query.tests)
+
+    def grade(self, answers: Sequence[Answered], context: Context) -> list[Grade]:
+        """One grade an answer, in order: right if it passes every test; the programs run at the same time.
+
+        The verdict is how the program ended on the tests, such as ``passed`` or ``timeout`` (the first that is not
+        ``passed``). Without a grade are ``infra``, a program that could not be run however often it was tried, and
+        ``bad_test``, where a test breaks a limit or has no value by itself.
+        """
+        submitted = [_submitted(answer) for answer in answers]
+        ran = [one for one in submitted if one]
+        found = iter(judged(ran, self._limits) if ran else ())
+        unsandboxed = bool(ran) and isolation() == "none"
+        return [
+            _grade(next(found), unsandboxed) if one else _ungraded(answer)
+            for one, answer in zip(submitted, answers, strict=True)
+        ]
+
     def tests_passed(self, label: str, query: Query) -> float | None:
-        """The share of the query's tests that a program passes. What ends its process fails the tests after it, too."""
+        """The share of the query's tests that a program passes. What ends its process fails the tests after it, too.
+
+        Raises:
+            TwtError: the program could not be run.
+        """
         found = self._verdicts(label, query)
         return found.count("passed") / len(found) if found else None
 
     def verdict(self, label: str, query: Query) -> Verdict | None:
-        """How a program ends on the query's tests, such as ``passed`` or ``timeout``; None: there are no tests."""
+        """How a program ends on the query's tests, such as ``passed`` or ``timeout``; None: there are no tests.
+
+        Raises:
+            TwtError: the program could not be run.
+        """
         found = self._verdicts(label, query)
         return overall(found) if found else None
 
@@ -122,8 +154,27 @@ class PythonFunction(PromptedTask):
         return self.verdict(label, query) == "passed"
 
     def _verdicts(self, label: str, query: Query) -> tuple[Verdict, ...]:
-        limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
-        return verdicts(label, query.tests, limits, not self.unsandboxed) if query.tests else ()
+        return verdicts(label, query.tests, self._limits) if query.tests else ()
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(seconds=self.seconds, memory_mb=self.memory_mb)
+
+
+def _submitted(answer: Answered) -> Submission | None:
+    return Submission(answer.label, answer.query.tests) if answer.label is not None and answer.query.tests else None
+
+
+def _grade(found: Judged, unsandboxed: bool) -> Grade:
+    verdict = "bad_test" if found.fault else overall(found.each)
+    correct = None if verdict in ("bad_test", "infra") else verdict == "passed"
+    return Grade(correct=correct, verdict=verdict, unsandboxed=unsandboxed)
+
+
+def _ungraded(answer: Answered) -> Grade:
+    if not answer.query.tests:
+        return Grade(correct=None, verdict="no_reference")
+    return Grade(correct=False, verdict="no_answer")
 
 
 def _names(query: Query) -> frozenset[str]:

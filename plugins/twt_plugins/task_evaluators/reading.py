@@ -8,23 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from twt_core.records import Reading
 
 _THINKING = re.compile(r"^[ \t#>*]*thinking(?: process)?[ \t*]*(?:[:\uff1a]|$)[ \t*]*", re.IGNORECASE | re.MULTILINE)
-_ANSWER = re.compile(r"(?<!\w)answer[ \t*_]*(?:(is)\b[ \t*_]*)?([:\uff1a])?", re.IGNORECASE)
+_ANSWER = re.compile(r"(?<!\w)answer[ \t*_\"]*(?:(is|would be)\b[ \t*_]*)?([:\uff1a])?", re.IGNORECASE)
 _BEFORE_ANSWER = re.compile(  # matched against the few characters before "answer"
-    r"(?P<line>(?:\A|(?<=\n))[ \t#>*-]*)?(?<!\w)(?:(?:so|thus|therefore|hence),?[ \t]+)?"
-    r"(?P<the>the[ \t]+)?(?:(?:final|correct|right)[ \t]+)?\Z",
+    r"(?P<line>(?:\A|(?<=\n))[ \t#>*\"{,-]*)?(?<!\w)(?:(?:so|thus|therefore|hence),?[ \t]+)?"
+    r"(?P<the>the[ \t]+)?(?:most[ \t]+)?(?:(?:final|correct|right|best|only|likely|logical|appropriate|accurate"
+    r"|suitable|reasonable|plausible|probable|sensible|fitting|possible|obvious)[ \t]+)?\Z",
     re.IGNORECASE,
 )
+_ASKS = re.compile(r"[^\n]{1,1000}\?[ \t*]*$", re.MULTILINE)  # "Final answer: Is it?", and then the answer
 _LINE_SO_FAR = re.compile(r"[ \t#>*-]*\Z")
 _NEXT_QUESTION = re.compile(r"^[ \t#>*]*question[ \t*]*[:\uff1a]", re.IGNORECASE | re.MULTILINE)
 _BOXED = re.compile(r"\\boxed\s?\{")
 _SENTENCE_END = re.compile(r"[.!?][ \t]+(?=[A-Z])")
 _LONGEST_WRAPPED = 1000
-_WRAPPERS = (("$", "$"), ('"', '"'), ("“", "”"), ("[", "]"), ("\\(", "\\)"))
+_BETWEEN_BOXES = re.compile(r"[\s,;&/$\\()*]{0,20}|[^.\n]{0,60}(?:[,;&]|\b(?:and|or)\b)[^.\n]{0,20}", re.IGNORECASE)
+_BEFORE_LABEL = " \t\n*`"
+_MOST_BOXES = 10
+_DISPLAYED = re.compile(r"(?:\\\[|\$\$)[ \t]*\n.{0,1000}?(?:\\\]|\$\$)", re.DOTALL)
+_WRAPPERS = (("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ('"', '"'), ("“", "”"), ("[", "]"), ("\\(", "\\)"))
 _INITIALS = re.compile(r"(?:\b[^\W\d_]\.){2,}\Z")  # "p.m.": its last period belongs to it
 _NAMED = r"(?<!\w)(?:{})[ \t*_`]*(?:\([^()\n]{{0,60}}\))?[ \t*_`]*[:\uff1a=]"
 _SCORE = re.compile(_NAMED.format("score|confidence"), re.IGNORECASE)
@@ -69,6 +76,11 @@ def read_parts(text: str, factors: Iterable[str] = ()) -> Reading:
     return Reading(rationale=_rationale(text[:start]), label=label, factors=known, score=score)
 
 
+def announced(text: str) -> bool:
+    """Whether an answer is announced anywhere, even if none follows."""
+    return _last_answer(text)[1] is not None
+
+
 def has_answer_line(text: str) -> bool:
     """Whether a whole line of a text is "The answer is: X", X not empty.
 
@@ -81,11 +93,11 @@ def has_answer_line(text: str) -> bool:
 
 
 def _is_answer_line(text: str, mark: _Mark) -> bool:
-    line, whole, _ = text[mark.end :].partition("\n")
     first_on_line = mark.start == 0 or text[mark.start - 1] == "\n"
-    in_code = text.count("```", 0, mark.end + len(line)) % 2 == 1
-    label = _label(line, True, ()) if whole and first_on_line and not in_code else None
-    return label is not None and any(map(str.isalnum, label))
+    end = text.find("\n", mark.end) if first_on_line else -1
+    label = _label(text[mark.end : end], True, ()) if end >= 0 else None
+    in_code = text.count("```", 0, max(end, 0)) % 2 == 1 if label else False
+    return label is not None and not in_code and any(map(str.isalnum, label))
 
 
 class _Mark(NamedTuple):
@@ -100,18 +112,35 @@ def _last_answer(text: str) -> tuple[str, _Mark | None]:
     """The text up to a next question that a model asks itself, and its last strong mark; without one, its last mark."""
     found = [mark for mark in _ANSWER.finditer(text) if mark[1] or mark[2]]
     first = next((mark for one in found if (mark := _mark(text, one))), None)
+    boxed = _last_boxes(text)
     if first is None:
-        boxed = _last(_BOXED, text)
-        return text, _Mark(boxed.start(), boxed.start(), True) if boxed else None
+        return text, boxed
     question = _NEXT_QUESTION.search(text, first.end)
     end = question.start() if question else len(text)
     fallback = None
     for one in reversed([one for one in found if one.end() <= end]):
         mark = _mark(text, one)
-        if mark and mark.strong:
+        if mark and mark.strong and not _ASKS.match(text, mark.end):
             return text[:end], mark
         fallback = fallback or mark
-    return text[:end], fallback
+    later = boxed and fallback and "\n" in text[fallback.end : boxed.start].lstrip(_BEFORE_LABEL)
+    return text[:end], boxed if later and boxed and boxed.start < end else fallback
+
+
+def _last_boxes(text: str) -> _Mark | None:
+    """The last box, from the first of those that are joined to it by no more than a comma or a word."""
+    boxes = list(_BOXED.finditer(text))[-_MOST_BOXES:]
+    for at in range(len(boxes) - 1, -1, -1):
+        between = text[boxes[at - 1].end() : boxes[at].start()] if at else ""
+        if not at or len(between) > _LONGEST_WRAPPED or not _joined(between):
+            return _Mark(boxes[at].start(), boxes[at].start(), True)
+    return None
+
+
+def _joined(between: str) -> bool:
+    """Whether nothing but a conjunction is between the end of one box and the start of the next."""
+    inside = _braced(between)
+    return len(inside) < len(between) and _BETWEEN_BOXES.fullmatch(between, len(inside) + 1) is not None
 
 
 def _mark(text: str, found: re.Match[str]) -> _Mark | None:
@@ -124,15 +153,10 @@ def _mark(text: str, found: re.Match[str]) -> _Mark | None:
     return _Mark(start, found.end(), bool(found[2]) and (bool(found[1]) or first_on_line))
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = None
-    for found in pattern.finditer(text):  # noqa: B007 - the last one is wanted
-        pass
-    return found
-
-
 def _label(rest: str, strong: bool, factors: tuple[str, ...]) -> str | None:
-    line = rest.lstrip(" \t\n*`").partition("\n")[0]
+    rest = rest.lstrip(_BEFORE_LABEL)
+    displayed = _DISPLAYED.match(rest)
+    line = " ".join(displayed[0].split()) if displayed else rest.partition("\n")[0]
     if cut := _named(factors).search(line):
         line = line[: cut.start()].rstrip(" \t,;|(*-")
     if not strong and (end := _SENTENCE_END.search(line)):
@@ -144,8 +168,7 @@ def _unwrapped(label: str) -> str:
     """Without what surrounds the answer itself: markdown, quotes, a box, a closing period."""
     while True:
         bare = label.strip().strip("*`").strip()
-        if boxed := _BOXED.search(bare):
-            bare = _braced(bare[boxed.end() :])
+        bare = _unboxed(bare)
         if bare.endswith(".") and not _INITIALS.search(bare[-20:]):
             bare = bare[:-1]
         for left, right in _WRAPPERS:
@@ -155,6 +178,19 @@ def _unwrapped(label: str) -> str:
         if bare == label:
             return bare
         label = bare
+
+
+def _unboxed(text: str) -> str:
+    """What is in the first box, and in those joined to it, so that several answers stay several."""
+    boxes = list(_BOXED.finditer(text))
+    if not boxes:
+        return text
+    inside = [_braced(text[boxes[0].end() :])]
+    for one, two in pairwise(boxes[:_MOST_BOXES]):
+        if not _joined(text[one.end() : two.start()]):
+            break
+        inside.append(_braced(text[two.end() :]))
+    return " and ".join(inside)
 
 
 def _braced(text: str) -> str:

@@ -24,7 +24,7 @@ def read_object(text: str, factors: Iterable[str] = ()) -> Reading | None:
     named = scores if isinstance(scores, dict) else {}
     known = {name: value for name in factors if (value := _fraction(named.get(name))) is not None}
     return Reading(
-        rationale=_text(found.get("rationale")),
+        rationale=_text(found.get("rationale", found.get("reasoning"))),
         label=_text(found.get("answer")) or None,
         factors=known,
         score=_fraction(found.get("score")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -9,11 +10,11 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from twt_core.errors import InputError
 from twt_core.jsonl import read_jsonl
-from twt_plugins.task_evaluators.multiple_choice import letter_of
+from twt_plugins.task_evaluators.options import letter_of
 
 #: Wrong answers to a question in words are other questions' answers; more of them would only take time.
 _MOST_OTHERS = 50
@@ -29,7 +30,14 @@ class KnownAnswer(BaseModel):
     id: str
     answer: str = Field(min_length=1)
     choices: tuple[str, ...] | None = None
+    tests: tuple[str, ...] | None = None
+    task: str | None = None
     family: str | None = None
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _name_or_none(cls, task: object) -> str | None:
+        return task if isinstance(task, str) else None  # a column of this name may hold anything
 
     @property
     def label(self) -> str | None:
@@ -38,10 +46,11 @@ class KnownAnswer(BaseModel):
 
 
 class KnownAnswers(NamedTuple):
-    """The answers by query id, and some distinct ones to take wrong answers from."""
+    """The answers by query id, and some distinct ones to take wrong answers from: of a mixture's tasks by task."""
 
     by_id: Mapping[str, KnownAnswer]
     some: tuple[str, ...]
+    of_task: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def families(self) -> set[str]:
@@ -52,9 +61,10 @@ class KnownAnswers(NamedTuple):
         """Wrong answers, at least one: other options; numbers nearby; other questions' answers."""
         if known.choices:
             return [letter for letter in ascii_uppercase[: len(known.choices)] if letter != known.label]
-        if (number := _number(known.answer)) is not None:
+        if not known.tests and (number := _number(known.answer)) is not None:
             return [_written(number + step) for step in range(-_FURTHEST, _FURTHEST + 1) if step]
-        others = [other for other in self.some if other.casefold() != known.answer.casefold()]
+        some = self.some if known.task is None else self.of_task[known.task]
+        others = [other for other in some if other.casefold() != known.answer.casefold()]
         return others or [f"not {known.answer}"]
 
 
@@ -81,7 +91,11 @@ def _read(path: Path, _changed: int) -> KnownAnswers:
         if known.id in found:
             raise InputError(f"{path}:{number}: a second answer to query {known.id!r}")
         found[known.id] = known
-    return KnownAnswers(found, tuple(dict.fromkeys(known.answer for known in found.values()))[:_MOST_OTHERS])
+    by_task: dict[str | None, dict[str, None]] = defaultdict(dict)
+    for known in found.values():
+        by_task[known.task][known.answer] = None
+    some = {task: tuple(answers)[:_MOST_OTHERS] for task, answers in by_task.items()}
+    return KnownAnswers(found, some.get(None, ()), {task: these for task, these in some.items() if task is not None})
 
 
 def _number(text: str) -> Fraction | None:

@@ -17,6 +17,7 @@ from twt_core.errors import InputError, TeacherError
 from twt_core.records import Completion, Query, Request, TokenLogprob, Usage
 from twt_core.settings import ConfigPath, Json
 from twt_core.suggest import did_you_mean
+from twt_plugins.task_evaluators.fenced import fenced
 from twt_plugins.teachers.known_answers import KnownAnswer, known_answers
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -37,6 +38,12 @@ class _Said(NamedTuple):
     label: str
     confidence: float
     thinking: str
+    is_code: bool
+
+    @property
+    def answer(self) -> str:
+        """The answer, announced as the tasks' prompts ask for it."""
+        return f"Code:\n{fenced(self.label)}" if self.is_code else f"The answer is: {self.label}"
 
 
 class Simulated(Teacher):
@@ -59,7 +66,8 @@ class Simulated(Teacher):
     simulated: ClassVar[bool] = True
 
     answers: ConfigPath = Field(
-        description="JSONL, gzipped or not: id, answer; optional choices, family. Queries with answers will do."
+        description="JSONL, gzipped or not: id, answer; optional choices, tests, task, family. Queries with answers "
+        "will do; with tests the answer is a program."
     )
     error_rate: Share = Field(default=0.2, description="Share of wrong answers.")
     family_error_rates: dict[str, Share] = Field(
@@ -137,8 +145,11 @@ class Simulated(Teacher):
         label = known.label or ""
         if self._luck(known, sample) >= chance:
             label = self._wrong(known, sample)
-        thinking = self._thinking(self._random("thinking", self.name, known.id, sample), label)
-        return _Said(label, round(self._stated(chance), 3), thinking)
+        is_code = bool(known.tests)
+        thinking = self._thinking(
+            self._random("thinking", self.name, known.id, sample), "the code" if is_code else label
+        )
+        return _Said(label, round(self._stated(chance), 3), thinking, is_code)
 
     def _chance(self, known: KnownAnswer) -> float:
         """The chance of a right answer: Beta(mean 1 - error rate; a + b = 1/resolution - 1)."""
@@ -181,7 +192,7 @@ class Simulated(Teacher):
     def _rewritten(self, said: _Said) -> str:
         words = said.thinking.split()
         short = " ".join(words[: max(1, int(len(words) * self.rewrite_share))])
-        return f"Thinking: {short.rstrip('.')}.\nThe answer is: {said.label}"
+        return f"Thinking: {short.rstrip('.')}.\n{said.answer}"
 
     def _logprobs(self, tokens: list[str], confidence: float, request: Request) -> tuple[TokenLogprob, ...]:
         mean = math.log(max(confidence, _LEAST_CONFIDENCE))
@@ -195,4 +206,4 @@ class Simulated(Teacher):
 
 
 def _answered(said: _Said) -> str:
-    return f"Thinking: {said.thinking}\nThe answer is: {said.label}\nScore: {said.confidence:.3f}"
+    return f"Thinking: {said.thinking}\n{said.answer}\nScore: {said.confidence:.3f}"

@@ -8,7 +8,7 @@ from twt_core.sandbox.program import Fault, Limits
 from twt_plugins.task_evaluators import judging
 from twt_plugins.task_evaluators.assertions import defined, parse
 from twt_plugins.task_evaluators.conditions import holds
-from twt_plugins.task_evaluators.judging import overall, verdicts
+from twt_plugins.task_evaluators.judging import judged, overall, verdicts
 
 LIMITS = Limits(seconds=10.0)
 
@@ -167,11 +167,11 @@ TESTS = ("assert f(4) == 2", "assert math.isclose(f(2), 1.41421, rel_tol=1e-4)",
 
 
 def test_each_test_has_its_verdict_and_the_first_bad_one_counts() -> None:
-    found = verdicts(ROOT, TESTS, LIMITS, True)
+    found = verdicts(ROOT, TESTS, LIMITS)
     assert found == ("passed", "passed", "error", "passed")
     assert overall(found) == "error" and overall(found[:2]) == "passed"
-    assert verdicts("def g(x): return x", TESTS[:1], LIMITS, True) == ("error",)
-    assert verdicts("def f(x): return 1", TESTS[:2], LIMITS, True) == ("failed", "failed")
+    assert verdicts("def g(x): return x", TESTS[:1], LIMITS) == ("error",)
+    assert verdicts("def f(x): return 1", TESTS[:2], LIMITS) == ("failed", "failed")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_each_test_has_its_verdict_and_the_first_bad_one_counts() -> None:
     ],
 )  # fmt: skip
 def test_tests_of_many_shapes_pass(program: str, test: str) -> None:
-    assert verdicts(program, (test,), LIMITS, True) == ("passed",)
+    assert verdicts(program, (test,), LIMITS) == ("passed",)
 
 
 def test_the_value_compared_with_is_nowhere_in_the_process() -> None:
@@ -210,7 +210,7 @@ def test_the_value_compared_with_is_nowhere_in_the_process() -> None:
         "    return hits[0] if hits else 'nothing'\n"
     )
     tests = ("assert f() == 'xqz7391'", "assert f() == 'nothing'")
-    assert verdicts(source, tests, LIMITS, True) == ("failed", "passed")
+    assert verdicts(source, tests, LIMITS) == ("failed", "passed")
 
 
 @pytest.mark.parametrize(
@@ -247,18 +247,30 @@ def test_only_preparations_that_the_calls_need_are_sent(test: str, sent: str) ->
 )
 def test_a_program_does_not_find_the_value_compared_with_among_the_preparations(test: str) -> None:
     program = "def f(x): return globals()['expected']"
-    assert verdicts(program, (test,), LIMITS, True) == ("error",)
+    assert verdicts(program, (test,), LIMITS) == ("error",)
 
 
 def test_a_value_that_only_the_program_could_give_is_the_tests_fault() -> None:
     with pytest.raises(InputError, match=r"compares with iter\(\[1\]\), which gives no plain value"):
-        verdicts("def f(x): return x", ("assert f(1) == iter([1])",), LIMITS, True)
+        verdicts("def f(x): return x", ("assert f(1) == iter([1])",), LIMITS)
 
 
 def test_a_fault_of_the_machine_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "run", lambda source, snippets, *_: [Fault("infra", "no memory")] * len(snippets))
-    with pytest.raises(TwtError, match=r"no memory\. It is not judged"):
-        verdicts("def f(x): return 8", ("assert f(1) == 7",), LIMITS, True)
+    submission = judging.Submission("def f(x): return 8", ("assert f(1) == 7", "assert f(2) == abs(-8)"))
+    with monkeypatch.context() as without:
+        without.setattr(judging, "run_all", lambda programs: iter([[Fault("infra", "no memory")] * 2]))
+        with pytest.raises(TwtError, match=r"could not be run\. It is not judged"):
+            verdicts(*submission, LIMITS)
+        assert judged([submission], LIMITS) == [judging.Judged(("infra", "infra"))]
+    assert judged([submission], LIMITS) == [judging.Judged(("failed", "passed"))]  # it was not kept as a verdict
+
+
+def test_nor_is_one_that_befalls_the_tests_own_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = judging.Submission("def f(x): return 8", ("assert f(1) == sum([1, 7])",))
+    with monkeypatch.context() as without:
+        without.setattr(judging, "run", lambda *_: [Fault("infra", "no memory")])
+        assert judged([submission], LIMITS) == [judging.Judged(("infra",))]
+    assert judged([submission], LIMITS) == [judging.Judged(("passed",))]
 
 
 @pytest.mark.parametrize(
@@ -270,22 +282,36 @@ def test_a_test_that_breaks_its_limits_by_itself_is_not_the_programs_fault(
     monkeypatch.setattr(judging, "_OWN_LIMITS", Limits(seconds=1.0))
     sound = "assert f(1) == 1"
     with pytest.raises(InputError, match=r"by itself.*take the test out"):
-        verdicts("def f(x): return x", (sound, test), LIMITS._replace(seconds=1.0), True)
+        verdicts("def f(x): return x", (sound, test), LIMITS._replace(seconds=1.0))
 
 
 def test_a_program_that_breaks_its_limits_is_to_blame() -> None:
     limits = LIMITS._replace(seconds=1.0)
-    found = verdicts(
-        "def f(x):\n    while x: pass\n    return 0", ("assert f(0) == 0", "assert f(1) == 1"), limits, True
-    )
+    found = verdicts("def f(x):\n    while x: pass\n    return 0", ("assert f(0) == 0", "assert f(1) == 1"), limits)
     assert found == ("passed", "timeout")
 
 
 def test_a_program_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ("def f(x): return 71", ("assert f(1) == 71",), LIMITS, True)
+    asked = ("def f(x): return 71", ("assert f(1) == 71",), LIMITS)
     assert verdicts(*asked) == ("passed",)
-    monkeypatch.setattr(judging, "run", lambda *_: pytest.fail("it was run again"))
+    monkeypatch.setattr(judging, "run_all", lambda programs: (pytest.fail("it was run again") for _ in programs))
     assert verdicts(*asked) == ("passed",)
+
+
+def test_equal_programs_of_a_batch_are_run_once_and_all_are_answered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+    run_all = judging.run_all
+    monkeypatch.setattr(judging, "run_all", lambda programs: run_all(ran.append(1) or one for one in programs))
+    sources = [f"def f(x): return {n}  # in a batch" for n in (7, 8, 7, 7)]
+    found = judged([judging.Submission(source, ("assert f(1) == 7",)) for source in sources], LIMITS)
+    assert [one.each for one in found] == [("passed",), ("failed",), ("passed",), ("passed",)] and len(ran) == 2
+
+
+def test_a_bad_test_spoils_its_own_row_of_a_batch_alone() -> None:
+    tests = [("assert f(1) == 1",), ("assert f(1) == iter([1])",), ("no test",)]
+    found = judged([judging.Submission("def f(x): return 1", one) for one in tests], LIMITS)
+    assert [one.each for one in found] == [("passed",), (), ()]
+    assert [bool(one.fault) for one in found] == [False, True, True]
 
 
 def test_what_a_program_defines() -> None:

@@ -4,10 +4,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from twt_core.errors import InputError
-from twt_core.records import Annotation, Draft, Query
+from twt_core.errors import InputError, TwtError
+from twt_core.records import Annotation, Answered, Draft, Grade, Query
 from twt_core.sandbox import contained
-from twt_core.sandbox.program import Limits
+from twt_core.sandbox.program import Fault, Limits
 from twt_plugins.confidence_scorers.tests_passed import TestsPassed
 from twt_plugins.task_evaluators import judging
 from twt_plugins.task_evaluators.fenced import answer, complete, fenced
@@ -67,8 +67,8 @@ def test_the_student_is_asked_shortly() -> None:
 
 
 def test_the_completion_is_the_rationale_and_the_code() -> None:
-    assert TASK.completion("Add.", RIGHT) == f"Add.\nCode:\n```python\n{RIGHT}\n```"
-    assert TASK.completion(None, RIGHT) == f"```python\n{RIGHT}\n```"
+    assert TASK.completion("Add.", RIGHT, OPEN) == f"Add.\nCode:\n```python\n{RIGHT}\n```"
+    assert TASK.completion(None, RIGHT, OPEN) == f"```python\n{RIGHT}\n```"
 
 
 TRICKY = (
@@ -104,17 +104,17 @@ CODES = st.lists(
 @example("Add.", TRICKY)
 def test_what_a_student_learns_to_write_is_read_back(rationale: str, code: str) -> None:
     if code:
-        text = TASK.completion(rationale or None, code)
+        text = TASK.completion(rationale or None, code, OPEN)
         reading = TASK.read(text, OPEN)
         assert (reading.rationale, reading.label, reading.score) == (rationale, code, None)
-        assert TASK.read(TASK.completion(None, code), OPEN).label == code
-        assert TASK.answered(text + "\n")
+        assert TASK.read(TASK.completion(None, code, OPEN), OPEN).label == code
+        assert TASK.answered(text + "\n", OPEN)
 
 
 @given(st.text() | st.lists(st.sampled_from(["```", "```python", "def f():", "Code:", "\n", " ", "x"])).map("\n".join))
 def test_reading_never_raises(text: str) -> None:
     TASK.read(text, OPEN)
-    TASK.answered(text)
+    TASK.answered(text, OPEN)
 
 
 USE = "print(twice(2))"
@@ -178,7 +178,7 @@ def test_a_structured_answer_is_read_with_or_without_a_fence() -> None:
     ],
 )
 def test_a_students_text_ends_with_its_program(text: str, ends: bool) -> None:
-    assert complete(text) is TASK.answered(text) is ends
+    assert complete(text) is TASK.answered(text, OPEN) is ends
 
 
 @given(CODES.filter(bool), st.text(alphabet="`ab\nCode: ", max_size=40))
@@ -233,17 +233,52 @@ def test_plain_tests_are_not_tried_before_anything_is_paid_for(monkeypatch: pyte
     TASK.check(QUERY.model_copy(update={"tests": ("assert twice([17, (2, {'a': -3})], key='b') == 17",)}))
 
 
-def test_a_machine_that_contains_nothing_is_refused_unless_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contained, "refusal", lambda: "no Landlock")
-    judging.verdicts.cache_clear()
-    with pytest.raises(InputError, match=r"no Landlock.*unsandboxed: true"):
+def test_a_machine_that_contains_nothing_is_refused_unless_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contained, "_here", contained._Process())
+    unseen = f"{RIGHT}  # unseen"
+    answers = [Answered(query=OPEN, text="", label=unseen), Answered(query=OPEN, text="")]
+    with contained.only():
+        for judge in (lambda: TASK.check(QUERY), lambda: TASK.verdict(unseen, QUERY), lambda: grades(*answers)):
+            with pytest.raises(InputError, match=r"cannot be contained.*--allow-unsandboxed-code"):
+                judge()
+        contained.allow_unsandboxed_code()
         TASK.check(QUERY)
-    with pytest.raises(InputError, match="no Landlock"):
-        TASK.verdict(f"{RIGHT}  # unseen", QUERY)
-    free = PythonFunction(unsandboxed=True)
-    free.check(QUERY)
-    assert free.verdict(RIGHT, QUERY) == "passed"
-    assert free.identity() != TASK.identity() and free.identity()["unsandboxed"] is True
+        assert grades(*answers) == [
+            Grade(correct=True, verdict="passed", unsandboxed=True), Grade(correct=False, verdict="no_answer"),
+        ]  # fmt: skip
+    assert grades(*answers)[0] == Grade(correct=True, verdict="passed")  # with walls, whatever is allowed
+
+
+def test_no_option_switches_the_walls_off() -> None:
+    with pytest.raises(ValidationError, match="unsandboxed"):
+        PythonFunction.model_validate({"unsandboxed": True})
+
+
+def grades(*answers: Answered, task: PythonFunction = TASK) -> list[Grade]:
+    return task.grade(answers, samples.context(task, [answer.query for answer in answers]))
+
+
+def test_answers_are_graded_in_order_by_how_their_programs_end() -> None:
+    task = PythonFunction(seconds=1.0)
+    labels = [RIGHT, WRONG, None, "def twice(x):\n    while True: pass", "def twice(x): return 4", RIGHT]
+    found = grades(*[Answered(query=OPEN, text="", label=label) for label in labels], task=task)
+    assert [(one.correct, one.verdict) for one in found] == [
+        (True, "passed"), (False, "error"), (False, "no_answer"), (False, "timeout"), (False, "failed"),
+        (True, "passed"),
+    ]  # fmt: skip
+    assert not any(one.unsandboxed for one in found)
+    assert TASK.gradable(OPEN) and not TASK.gradable(Query(id="2", query="No tests?", answer="x"))
+    assert grades(Answered(query=Query(id="2", query="No tests?"), text="", label=RIGHT))[0].correct is None
+
+
+def test_what_says_nothing_about_a_program_gives_no_grade(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = OPEN.model_copy(update={"tests": ("assert twice(2) == iter([4])",)})
+    assert grades(Answered(query=bad, text="", label=RIGHT)) == [Grade(correct=None, verdict="bad_test")]
+    monkeypatch.setattr(judging, "run_all", lambda programs: iter([[Fault("infra", "no memory")] * 3]))
+    unseen = Answered(query=OPEN, text="", label=f"{RIGHT}  # not seen yet")
+    assert grades(unseen) == [Grade(correct=None, verdict="infra")]
+    with pytest.raises(TwtError, match="run again"):
+        TASK.same(unseen.label or "", REFERENCE, QUERY)
 
 
 def test_right_is_what_passes_the_tests() -> None:
@@ -257,7 +292,7 @@ def test_two_programs_are_the_same_answer_when_equal_or_when_both_pass(monkeypat
     assert TASK.same(RIGHT, REFERENCE, OPEN)
     assert not TASK.same(RIGHT, WRONG, OPEN) and not TASK.same(WRONG, RIGHT, OPEN)
     assert not TASK.same(WRONG, WRONG + "\n", OPEN)
-    monkeypatch.setattr(judging, "run", lambda *_: pytest.fail("equal texts need no run"))
+    monkeypatch.setattr(judging, "judged", lambda *_: pytest.fail("equal texts need no run"))
     assert TASK.same("never run", "never run", OPEN)
     assert not TASK.same("A", "B", Query(id="2", query="No tests?"))
 
@@ -294,9 +329,7 @@ def test_every_way_to_end_has_its_name(program: str, verdict: str) -> None:
     assert task.same(program, REFERENCE, QUERY) is (verdict == "passed")
 
 
-@pytest.mark.parametrize(
-    "options", [{"seconds": 0}, {"seconds": 601}, {"memory_mb": 64}, {"unsandboxed": "maybe"}, {"weights": {"a": 0.5}}]
-)
+@pytest.mark.parametrize("options", [{"seconds": 0}, {"seconds": 601}, {"memory_mb": 64}, {"weights": {"a": 0.5}}])
 def test_bad_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PythonFunction.model_validate(options)

@@ -11,7 +11,8 @@ from twt_core.records import Annotation, Draft, Query
 from twt_plugins.task_evaluators import prompted, register_task_evaluators
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.task_evaluators.math import Math
-from twt_plugins.task_evaluators.multiple_choice import MultipleChoice, letter_of
+from twt_plugins.task_evaluators.multiple_choice import MultipleChoice
+from twt_plugins.task_evaluators.options import letter_of
 from twt_plugins.task_evaluators.prompted import PromptedTask
 from twt_plugins.task_evaluators.python_function import PythonFunction
 

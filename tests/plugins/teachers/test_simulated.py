@@ -266,3 +266,29 @@ def test_texts_are_read_back_by_every_task(tmp_path):
         assert task.read(ask(teacher, row["id"]).text, query).label == row["answer"]
     texts = [json.dumps(ask(teacher, row["id"]).text) for row in rows]
     assert all(one != other for one, other in combinations(texts, 2))
+
+
+def test_an_answer_with_tests_is_a_program_and_a_wrong_one_another_program(tmp_path):
+    rows = [
+        {"id": f"c{n}", "answer": f"def f{n}(x):\n    return x + {n}", "tests": [f"assert f{n}(1) == {n + 1}"]}
+        for n in range(20)
+    ]
+    path = project.write_rows(tmp_path / "a.jsonl", rows)
+    task = TaskEvaluator.model_validate({"use": "python_function"})
+    programs = {row["answer"] for row in rows}
+    for wrong in (0.0, 1.0):
+        teacher = Simulated(name="sim", answers=path, error_rate=wrong)
+        for row, purpose in ((row, purpose) for row in rows for purpose in ("answer", "rewrite")):
+            found = task.read(ask(teacher, row["id"], purpose).text, Query(id=row["id"], query="?", tests=("",)))
+            assert found.label in programs and (found.label != row["answer"]) == bool(wrong)
+            assert found.rationale and "def" not in found.rationale
+
+
+def test_a_wrong_answer_is_one_to_a_question_of_the_same_task(tmp_path):
+    rows = [{"id": f"{task}{n}", "answer": f"{task} {n}", "task": task} for n in range(5) for task in ("one", "two")]
+    rows.append({"id": "three", "answer": "three", "task": ["no name"]})
+    teacher = Simulated(name="sim", answers=project.write_rows(tmp_path / "a.jsonl", rows), error_rate=1.0)
+    for row in rows[:-1]:
+        label = EXACT.read(ask(teacher, row["id"]).text, samples.QUERY).label
+        assert label.startswith(row["task"]) and label != row["answer"]
+    assert EXACT.read(ask(teacher, "three").text, samples.QUERY).label == "not three"
