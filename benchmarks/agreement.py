@@ -230,7 +230,7 @@ def page(results: dict[str, Figures], rows: Sequence[Disagreement]) -> str:
         "Made by `benchmarks/agreement.py`; the figures are in `agreement.json`. Every disagreement was read; what it",
         "comes from is noted in `agreement-causes.jsonl`.",
         "",
-        "| set | outputs | agreement | 95 % interval | recording's mistakes apart | disagreements | lowest of a model |",
+        "| set | outputs | agreement | 95 % interval | recording's mistakes apart | disagreements | lowest model |",
         "|---|---|---|---|---|---|---|",
         *[_line(name, found) for name, found in results.items()],
     ]

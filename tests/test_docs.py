@@ -21,7 +21,7 @@ from twt_core.config import load_config, template_config
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
-PAGES.append(ROOT / "examples" / "paper" / "README.md")
+PAGES += [ROOT / "examples" / name / "README.md" for name in ("mixture", "paper")]
 #: Languages that are checked here. Anything else must be fenced as text, so that nothing goes unchecked by oversight.
 LANGUAGES = {"python", "yaml", "bash", "console", "toml", "json", "text"}
 #: A yaml block that is a whole config says so after its language: ```yaml full-config

@@ -17,6 +17,7 @@ from twt_core.data_file import DataFile, Sources, each_of
 from twt_core.errors import InputError
 from twt_core.records import Query
 from twt_core.rows import (
+    MOST_TASKS,
     BadRow,
     Naming,
     check_rows,
@@ -66,7 +67,7 @@ class QuerySet:
         return [*self._of_rows_left_out(), *self._of_tasks()]
 
     def _of_tasks(self) -> list[str]:
-        if len(self.unused_tasks) < 2:
+        if not 2 <= len(self.unused_tasks) <= MOST_TASKS:
             return []
         shown = ", ".join([*self.unused_tasks[:_MOST_REASONS], *["others"][: len(self.unused_tasks) - _MOST_REASONS]])
         return [

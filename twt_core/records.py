@@ -47,8 +47,8 @@ class Query(Record):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that it asks and accepts, without its id: 16 hexadecimal digits."""
-        asked = self.model_dump_json(exclude={"id"}, exclude_defaults=True)
+        """A hash of all that it asks and accepts, without its id and its task: 16 hexadecimal digits."""
+        asked = self.model_dump_json(exclude={"id", "task"}, exclude_defaults=True)
         return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def unlabeled(self) -> Query:

@@ -19,6 +19,9 @@ from twt_core.settings import Json
 
 _MOST_SHOWN = 20
 _LONGEST_ID = 200
+_LONGEST_TASK = 50
+#: A column `task` with more different texts than these is no mixture's.
+MOST_TASKS = 20
 _REQUIRED = ("id", "query")
 
 # What chat templates and tokenizers give a meaning to: in a query it would open or end a message of its own.
@@ -57,7 +60,8 @@ class Checked(NamedTuple):
         queries: those that the rows hold, in order.
         bad: the rows that cannot be used.
         numbers: each query's row, by id.
-        unused_tasks: tasks that rows name where the run has one task; the queries have none then.
+        unused_tasks: tasks that rows name where the run has one task, the queries then none; at most one more than
+            `MOST_TASKS`.
     """
 
     queries: list[Query]
@@ -102,11 +106,16 @@ def check_rows(
             if (other := found.numbers.setdefault(query.id, number)) != number:
                 raise LineProblem(f"id {query.id!r} is already on {unit} {other}", column_of_key(line, "id"))
             found.queries.append(query)
-            if not mixed and isinstance(unused := row.get("task"), str) and unused not in found.unused_tasks:
-                found.unused_tasks.append(unused)
+            if not mixed:
+                _note_task(row.get("task"), found.unused_tasks)
         except LineProblem as error:
             found.bad.append(BadRow(number, error.column, str(error)))
     return found
+
+
+def _note_task(value: Json, noted: list[str]) -> None:
+    if isinstance(value, str) and len(value) <= _LONGEST_TASK and len(noted) <= MOST_TASKS and value not in noted:
+        noted.append(value)
 
 
 def refuse(problems: Sequence[str]) -> None:

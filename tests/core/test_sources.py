@@ -170,8 +170,12 @@ def test_a_mixtures_file_in_a_run_of_one_task_is_noted(read, tmp_path):
         f"{tmp_path}/queries.jsonl: its rows name several tasks (sums, words), and the task_evaluator is no mixture: "
         "all are taken for one task"
     ]
-    project.write_rows(tmp_path / "queries.jsonl", [{**row, "task": "qa"} for row in rows])
-    assert read().notes == []
+    many = project.queries(30)
+    for others in ([{**row, "task": "qa"} for row in rows], [{**row, "task": row["query"]} for row in many[10:]]):
+        project.write_rows(tmp_path / "queries.jsonl", others)
+        assert len(read().notes) == (len(others) == 20)
+    project.write_rows(tmp_path / "queries.jsonl", [{**row, "task": row["query"]} for row in many[9:]])
+    assert read().notes == []  # 21 different texts: this column is something else
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_FILES = 4096
 
 
-def run(job: int, report: int, output: int, walls: Walls | None) -> None:
+def run(job: int, report: int, output: int, walls: Walls | None, parent: int) -> None:
     """Run the job of a file: a JSON object as `twt_core.sandbox.worker` writes it. The first line reported is ours.
 
     Args:
@@ -29,6 +29,7 @@ def run(job: int, report: int, output: int, walls: Walls | None) -> None:
         report: file descriptor to write lines to.
         output: file descriptor for whatever the program prints.
         walls: what to put up around the program; None runs it with limits alone.
+        parent: the process that this one is to end with.
     """
     os.setsid()
     os.dup2(output, 1)
@@ -41,6 +42,8 @@ def run(job: int, report: int, output: int, walls: Walls | None) -> None:
         walls.put_up() if walls else confine.die_with_parent()
     except OSError as error:
         _say(report, "infra", f"{type(error).__name__}: {error}")
+        return
+    if os.getppid() != parent:  # it ended before this process was told to end with it
         return
     _say(report, "ready")
     _run(report, told["source"], tuple((setup, tuple(expressions)) for setup, expressions in told["snippets"]))

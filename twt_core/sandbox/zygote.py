@@ -45,10 +45,11 @@ def serve(control: int, walls: Walls | None) -> None:
     gc.collect()
     gc.freeze()  # so that no collection in a child copies what it shares with this process
     line.sendall(READY)
+    parent = os.getpid()
     while files := socket.recv_fds(line, 1, 3)[1]:
         child = os.fork()
         if child == 0:
-            _become(files, walls)
+            _become(files, walls, parent)
         for file in files:
             os.close(file)
         if not _watch(line, woken, child):
@@ -65,12 +66,12 @@ def _wake_on_ends() -> int:
     return reader
 
 
-def _become(files: list[int], walls: Walls | None) -> None:
+def _become(files: list[int], walls: Walls | None, parent: int) -> None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         job, report, output = files
-        inside.run(job, report, output, walls)
+        inside.run(job, report, output, walls, parent)
     finally:
         os._exit(0)
 

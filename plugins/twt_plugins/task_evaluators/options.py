@@ -8,7 +8,7 @@ from string import ascii_uppercase
 
 from twt_plugins.task_evaluators.exact_match import normal_form
 
-#: How much of a text without an announced answer is looked at, from its end.
+#: How much of a text without an announced answer is looked at, from its end; and the longest label.
 _TAIL = 20_000
 
 _LETTER_ALONE = re.compile(r"(?:(?:option|choice|answer)\b)?[\W_]*([A-Za-z])[\W_]*", re.IGNORECASE)
@@ -27,6 +27,7 @@ _EVERYDAY = frozenset(
 _CALLED_RIGHT = re.compile(
     r"(?:[({\[]|\b(?:choice|option)[ \t]+)([A-Z])\b[^.\n]{0,60}\bis (?:the )?(?:correct|right|best)\b", re.IGNORECASE
 )
+_CLAUSE_END = re.compile(r"[.,;:!?]\s+|[()\[\]\n]")
 _SENTENCE_END = re.compile(r"[.!?]\s+")
 _LATEX_WORDS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\b")
 _REASON = re.compile(
@@ -45,11 +46,15 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
     What is said after "because", "not" and the like is about other options, and counts for nothing.
     """
     letters = ascii_uppercase[: len(options)]
+    if len(text) > _TAIL:
+        return None
     text = " ".join(_LATEX_WORDS.sub(" ", text).split())
     if (alone := _LETTER_ALONE.fullmatch(text)) and alone[1].upper() in letters:
         return alone[1].upper()
-    if text in options:
+    if options.count(text) == 1:
         return letters[options.index(text)]
+    if text.casefold().startswith("not "):
+        return None
     named = _named(text, options)
     if len(named) != 1 and (reason := _REASON.search(text)):
         named = _named(text[: reason.start()], options)
@@ -113,9 +118,14 @@ def _mentioned(text: str, options: Sequence[str]) -> set[str]:
     return _with_texts(marked & set(letters), text, options) - (loose - marked)
 
 
+def _by_clause(text: str) -> str:
+    """The normal form, in which "the river. A bank" is no river bank."""
+    return " | ".join(form for clause in _CLAUSE_END.split(text) if (form := normal_form(clause)))
+
+
 def _with_texts(named: set[str], text: str, options: Sequence[str]) -> set[str]:
     """Letters, and those of the options whose texts are there; a letter tells options with the same text apart."""
-    normal, forms = normal_form(text), [normal_form(option) for option in options]
+    normal, forms = _by_clause(text), [_by_clause(option) for option in options]
     there = [form for form in forms if f" {form} " in f" {normal} "]
     # "river bank" names that option and not the option "river".
     part = {form for form in there for other in there if form != other and f" {form} " in f" {other} "}

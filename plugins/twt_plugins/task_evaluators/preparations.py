@@ -14,11 +14,12 @@ _CHANGING = frozenset({
     "subtract", "symmetric_difference_update", "update",
 })  # fmt: skip
 # Calls and expressions whose value is a new object: to change it leaves what it was made from as it is.
-_MAKING = frozenset({
-    "Counter", "OrderedDict", "bytes", "copy", "deepcopy", "deque", "dict", "frozenset", "len", "list", "set", "sorted",
-    "str", "sum", "tuple",
-})  # fmt: skip
-_NEW = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Constant, ast.JoinedStr, ast.ListComp, ast.SetComp, ast.DictComp)
+_MAKING = frozenset({"bytes", "deepcopy", "frozenset", "len", "set", "str"})
+_NEW = (ast.UnaryOp, ast.Compare, ast.Constant, ast.JoinedStr, ast.SetComp)
+# The same, of what holds plain values alone: they are copied one level deep.
+_COPYING = frozenset({"Counter", "OrderedDict", "copy", "deque", "dict", "list", "sorted", "sum", "tuple"})
+_COPIES = (ast.BinOp, ast.ListComp, ast.DictComp)
+_PLAIN = (ast.Constant, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 
 
 def names(node: ast.AST, context: type[ast.expr_context] = ast.expr_context) -> set[str]:
@@ -42,9 +43,9 @@ def needed(before: Sequence[ast.stmt], free: Sequence[ast.stmt], used: set[str])
     """
     kept = [one for one in before if one not in free]
     used = used.union(*map(names, kept))
-    variables = _variables(before)
+    variables, plain = _variables(before), _plain(before)
     changed: set[str] = set().union(*(names(one) for one in free if _changes(one)))
-    while more := [one for one in free if one not in kept and _touched(one, variables, changed) & used]:
+    while more := [one for one in free if one not in kept and _touched(one, variables, changed, plain) & used]:
         kept += more
         used = used.union(*map(names, more))
     return [one for one in before if one in kept]
@@ -52,9 +53,11 @@ def needed(before: Sequence[ast.stmt], free: Sequence[ast.stmt], used: set[str])
 
 def tied(before: Sequence[ast.stmt], to: set[str]) -> set[str]:
     """The variables whose values a call that is given the names `to` may change: those, and their aliases."""
-    variables = _variables(before)
+    variables, plain = _variables(before), _plain(before)
     groups = [
-        _touched(one, variables, variables) for one in before if not isinstance(one, (ast.Import, ast.ImportFrom))
+        _touched(one, variables, variables, plain)
+        for one in before
+        if not isinstance(one, (ast.Import, ast.ImportFrom))
     ]
     found = to & variables
     while more := set().union(*(group for group in groups if group & found)) - found:
@@ -62,7 +65,7 @@ def tied(before: Sequence[ast.stmt], to: set[str]) -> set[str]:
     return found
 
 
-def _touched(statement: ast.stmt, variables: set[str], changed: set[str]) -> set[str]:
+def _touched(statement: ast.stmt, variables: set[str], changed: set[str], plain: set[str]) -> set[str]:
     """The names that a statement sets or changes, or may make aliases of one that is changed."""
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return names(statement)
@@ -70,7 +73,7 @@ def _touched(statement: ast.stmt, variables: set[str], changed: set[str]) -> set
     if not isinstance(statement, ast.Assign) or _changes(statement):
         return every
     targets = _variables([statement])
-    return every if targets & changed and not _is_new(statement.value) else targets
+    return every if targets & changed and not _is_new(statement.value, plain) else targets
 
 
 def _variables(statements: Sequence[ast.stmt]) -> set[str]:
@@ -91,10 +94,39 @@ def _worded(node: ast.expr) -> list[ast.Attribute | ast.Name]:
     return [one for one in ast.walk(node) if isinstance(one, (ast.Attribute, ast.Name))]
 
 
-def _is_new(value: ast.expr) -> bool:
+def _is_new(value: ast.expr, plain: set[str]) -> bool:
+    holds_plain = names(value, ast.Load) & plain >= names(value, ast.Load) - _COPYING - _bound(value)
     match value:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name in _MAKING
+            return name in _MAKING or (name in _COPYING and holds_plain)
         case ast.Subscript(slice=ast.Slice()):
-            return True
-    return isinstance(value, _NEW)
+            return holds_plain
+    return isinstance(value, _NEW) or (isinstance(value, _COPIES) and holds_plain)
+
+
+def _bound(value: ast.expr) -> set[str]:
+    """The names that a comprehension gives to what it goes through."""
+    return set().union(*(names(one.target) for one in ast.walk(value) if isinstance(one, ast.comprehension)))
+
+
+def _plain(statements: Sequence[ast.stmt]) -> set[str]:
+    """The variables that are set once, to a display of plain values, and not changed but by the program."""
+    names_set = [name for one in statements if isinstance(one, ast.Assign) for name in sorted(_variables([one]))]
+    changed = set().union(*(names(one) for one in statements if _changes(one) and not _is_a_call(one)))
+    shown = [one for one in statements if isinstance(one, ast.Assign) and _is_flat(one.value)]
+    return {name for name in _variables(shown) - changed if names_set.count(name) == 1}
+
+
+def _is_a_call(statement: ast.stmt) -> bool:
+    """Whether a statement calls a function of its own: what the program has changed is not known from there on."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            return name not in _CHANGING
+    return False
+
+
+def _is_flat(value: ast.expr) -> bool:
+    parts = list(ast.walk(value))[1:]
+    return isinstance(value, (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Constant)) and all(
+        isinstance(part, _PLAIN) for part in parts
+    )

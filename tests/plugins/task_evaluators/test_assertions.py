@@ -190,6 +190,10 @@ def test_each_test_has_its_verdict_and_the_first_bad_one_counts() -> None:
          "a = [1, 2]\nb = a\nf(b)\nassert a == [1, 2, 3] and f(a) is None"),
         ("def f(x): x[0].append(1)", "a = []\nb = [a]\nc = b\nf(c)\nassert a == [1] and f(b) is None"),
         ("def f(x): x.sort()", "x = [3, 1]\nexpected = sorted(x)\nf(x)\nassert x == expected"),
+        ("def f(x): x[0].append(2)", "a = [[1]]\nb = a.copy()\nf(b)\nassert a == [[1, 2]]"),
+        ("def f(x): x[0].append(2)", "a = [[1]]\nb = [n for n in a]\nf(a)\nassert b == [[1, 2]] and f(b) is None"),
+        ("def f(x): x[0].append(2)", "a = [[1]]\nb = a + [[3]]\nf(b[:1])\nassert a == [[1, 2]]"),
+        ("def f(x): x[0].append(2)", "a = [1]\na.append([1])\nb = a[1:]\nf(b)\nassert a == [1, [1, 2]]"),
     ],
 )  # fmt: skip
 def test_tests_of_many_shapes_pass(program: str, test: str) -> None:

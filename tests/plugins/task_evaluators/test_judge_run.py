@@ -160,3 +160,23 @@ def test_test_queries_without_answers_are_for_judges_that_need_none(judged):
         session.plan(judged, (), judged.parent / "runs")
     [_, judy] = session.plan(judged, ["task_evaluator.without_reference=true"], judged.parent / "runs").calls
     assert judy.grades_at_most == 12
+
+
+def test_a_plan_counts_test_rows_that_are_not_downloaded(judged):
+    absent = "test_queries={dataset: acme/none, split: test, rows: 5, columns: {query: question, answer: answer}}"
+    [_, judy] = session.plan(judged, [absent], judged.parent / "runs").calls
+    assert (judy.grades_at_most, judy.worst_case_usd) == (2 * 5, None)  # nobody knows how long they are
+    free = [f"task_evaluator.judge.{kind}_usd_per_million=0" for kind in ("input", "output")]
+    [_, judy] = session.plan(judged, [absent, *free], judged.parent / "runs").calls
+    assert (judy.grades_at_most, judy.worst_case_usd) == (2 * 5, 0)
+
+
+def test_a_plan_asks_a_mixtures_judge_about_its_own_queries_alone(judged):
+    for name in ("queries", "test"):
+        rows = [json.loads(line) for line in (judged.parent / f"{name}.jsonl").read_text().splitlines()]
+        tasks = [{**row, "task": "sums" if place % 3 else "open"} for place, row in enumerate(rows)]
+        project.write_rows(judged.parent / f"{name}.jsonl", tasks)
+    judge = "{use: openai_compatible, name: judy, model: judy, base_url: http://127.0.0.1:9/v1, max_tokens: 20}"
+    mixture = f"task_evaluator={{use: mixture, tasks: {{sums: {{use: math}}, open: {{use: judge, judge: {judge}}}}}}}"
+    [ann, judy] = session.plan(judged, [mixture, "budget_usd=null"], judged.parent / "runs").calls
+    assert (ann.answers, judy.teacher, judy.grades_at_most) == (12, "judy", 2 * 2)

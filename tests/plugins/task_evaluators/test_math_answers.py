@@ -162,8 +162,8 @@ def test_junk_is_read_and_compared(one, two):
     "piece",
     ["1", "1,", "1 ", "{", "(", "((1)", "\\frac{", "\\boxed{1} and ", "a ", "1. a\n", "$", "= ", "\\text{", "\n"],
 )
-def test_ten_megabytes_are_read_at_once(piece):
-    text = piece * (10_000_000 // len(piece))
+def test_a_megabyte_is_read_at_once(piece):
+    text = piece * (1_000_000 // len(piece))
     assert MATH.read(f"The answer is: 7\n{text[:1000]}", QUERY).label == "7"
     label = MATH.read(text, QUERY).label
     assert label is None or not MATH.same(label, "\\pi", QUERY)
@@ -178,7 +178,8 @@ def test_a_comparison_that_takes_too_long_is_given_up(monkeypatch):
 
 
 def test_a_process_that_does_not_answer_is_ended(monkeypatch):
-    monkeypatch.setattr(algebra, "PATIENCE", 0.0)
+    algebra._WORKER.end()
+    monkeypatch.setattr(algebra, "PATIENCE", 0.0)  # less than it takes to start
     assert not algebra._WORKER.equal("\\frac{1}{2}", "0.5")
     monkeypatch.undo()
     assert algebra._WORKER.equal("\\frac{1}{2}", "0.5")

@@ -135,7 +135,7 @@ def test_several_letters_are_never_credited(letters, between):
 @pytest.mark.parametrize(
     "piece", ["A ", "(a) ", "river ", "\n", " ", "because ", "choice ", "option B is ", ". ", "\\text{"]
 )
-def test_ten_megabytes_are_read_at_once(piece):
-    text = piece * (10_000_000 // len(piece))
+def test_a_megabyte_is_read_at_once(piece):
+    text = piece * (1_000_000 // len(piece))
     assert TASK.read(text, QUERY).label in {*"ABCDE", None}
-    assert letter_of(text[:1_000_000], CHOICES) in {*"ABCDE", None}
+    assert letter_of(text, CHOICES) in {*"ABCDE", None}
