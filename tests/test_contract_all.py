@@ -43,6 +43,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("confidence_scorer", "grade"): {
         "judge": {"use": "litellm", "name": "judge", "model": "hosted_vllm/none", "api_base": NOWHERE}
     },
+    ("confidence_scorer", "by_task"): {"tasks": {"code": {"use": "tests_passed"}}},
     ("task_evaluator", "judge"): {
         "judge": {"use": "openai_compatible", "name": "judge", "model": "none", "base_url": NOWHERE}
     },

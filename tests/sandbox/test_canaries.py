@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from evaluators import Case, cases
 
@@ -43,6 +45,15 @@ def test_a_wall_that_is_missing_is_noticed(
     monkeypatch.setattr(worker, "_START", worker._START.replace(launch, f"{missing}; {launch}"))
     reason = _escape(backend, depth)
     assert reason is not None and sings in reason
+
+
+def test_a_umask_that_keeps_others_out_keeps_no_worker_from_its_python() -> None:
+    before = os.umask(0o077)
+    try:
+        reasons = {case: _escape(case.backend, case.depth) for case in cases() if case.user == "own"}
+    finally:
+        os.umask(before)
+    assert reasons == {case: reason for case, reason in cases().items() if case.user == "own"}
 
 
 def test_why_a_worker_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,11 @@ def test_without_containment_a_link_in_place_of_the_folder_is_not_followed(afres
     Path(f"{here}-moved").rmdir()
 
 
+def test_machines_without_any_of_it_can_import_it() -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules.update(resource=None, ctypes=None, fcntl=None)"
+    subprocess.run([sys.executable, "-c", f"{code}; import twt_core.sandbox.contained"], check=True, timeout=60)
+
+
 def test_a_fork_of_the_evaluator_has_workers_of_its_own() -> None:
     code = (
         f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"

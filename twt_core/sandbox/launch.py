@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Be the worker that the last argument describes: a JSON object, see `twt_core.sandbox.worker`."""
+    os.umask(0o022)  # what root makes here on the way to its Python is for another user
     told = json.loads(sys.argv[-1])
     readable = places.readable(told["package"])
     try:

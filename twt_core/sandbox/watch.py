@@ -8,9 +8,9 @@ import time
 from contextlib import suppress
 from socket import socket
 
+from twt_core.sandbox.line import STATUS
 from twt_core.sandbox.literals import LONGEST
 from twt_core.sandbox.program import Fault, Limits
-from twt_core.sandbox.zygote import STATUS
 
 _SECONDS_TO_BEGIN = 30.0
 _CHUNK = 65_536

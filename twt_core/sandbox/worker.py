@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from twt_core.sandbox import report
+from twt_core.sandbox.line import END, JOB, READY, STATUS
 from twt_core.sandbox.program import LONGEST_SOURCE, Answer, Fault, Program
 from twt_core.sandbox.starter import started
 from twt_core.sandbox.watch import Watch
-from twt_core.sandbox.zygote import END, JOB, READY, STATUS
 
 #: What keeps a program from the rest of the machine. "none": limits on time, memory and output alone.
 Backend = Literal["bubblewrap", "landlock", "namespaces", "none"]

@@ -12,10 +12,10 @@ import os
 import select
 import signal
 import socket
-import struct
 from contextlib import suppress
 
 from twt_core.sandbox import inside
+from twt_core.sandbox.line import END, READY, STATUS
 
 TYPE_CHECKING = False  # typing takes as long to import as Python takes to start
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ _MODULES = (
     "bisect", "cmath", "collections", "copy", "datetime", "decimal", "functools", "heapq", "itertools", "math",
     "operator", "re", "string", "typing",
 )  # fmt: skip
-
-READY, JOB, END = b"ready", b"j", b"e"
-STATUS = struct.Struct("=i")
 
 
 def serve(control: int, walls: Walls | None) -> None:

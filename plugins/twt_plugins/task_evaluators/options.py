@@ -51,7 +51,7 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
     text = " ".join(_LATEX_WORDS.sub(" ", text).split())
     if (alone := _LETTER_ALONE.fullmatch(text)) and alone[1].upper() in letters:
         return alone[1].upper()
-    if options.count(text) == 1:
+    if text in options:
         return letters[options.index(text)]
     if text.casefold().startswith("not "):
         return None
@@ -92,13 +92,12 @@ def _alone(line: str, options: Sequence[str]) -> str | None:
     if (letter := _LETTER_ALONE.fullmatch(line)) and letter[1].upper() in letters:
         return letter[1].upper()
     normal, forms = normal_form(line), [normal_form(option) for option in options]
-    found = [x for x, form in zip(letters, forms, strict=True) if normal in (form, f"{x.lower()} {form}")]
-    return found[0] if len(found) == 1 else None
+    return next((x for x, form in zip(letters, forms, strict=True) if normal in (form, f"{x.lower()} {form}")), None)
 
 
 def _named(text: str, options: Sequence[str]) -> set[str]:
     letters = ascii_uppercase[: len(options)]
-    named = {letter for letter in _LETTERS_NAMED.findall(text) if letter in letters}
+    named = {letter for letter in _LETTERS_NAMED.findall(text) if letter in letters} | _marked(text) & set(letters)
     if (first := _LETTER_FIRST.match(text)) and (letter := first[1].upper()) in letters:
         named.add(letter)
         if normal_form(text[first.end() :]) == normal_form(options[letters.index(letter)]):
@@ -108,10 +107,14 @@ def _named(text: str, options: Sequence[str]) -> set[str]:
     return _with_texts(named, text, options)
 
 
+def _marked(text: str) -> set[str]:
+    return {"".join(found.groups("")).upper() for found in _LETTERS_MARKED.finditer(text)}
+
+
 def _mentioned(text: str, options: Sequence[str]) -> set[str]:
     """Those named in prose, where a bare letter is an article, an initial, a vitamin."""
     letters = ascii_uppercase[: len(options)]
-    marked = {"".join(found.groups("")).upper() for found in _LETTERS_MARKED.finditer(text)}
+    marked = _marked(text)
     normal = normal_form(text)
     said = {x: form for x, form in zip(letters, map(normal_form, options), strict=True)}
     loose = {x for x, form in said.items() if form in _EVERYDAY and not f"{normal} ".startswith(f"{form} ")}
@@ -124,11 +127,12 @@ def _by_clause(text: str) -> str:
 
 
 def _with_texts(named: set[str], text: str, options: Sequence[str]) -> set[str]:
-    """Letters, and those of the options whose texts are there; a letter tells options with the same text apart."""
+    """Letters, and those of the options whose texts are there: of the first, where options have the same text."""
     normal, forms = _by_clause(text), [_by_clause(option) for option in options]
     there = [form for form in forms if f" {form} " in f" {normal} "]
     # "river bank" names that option and not the option "river".
     part = {form for form in there for other in there if form != other and f" {form} " in f" {other} "}
     by_text = {x: form for x, form in zip(ascii_uppercase, forms, strict=False) if form in there and form not in part}
     known = {by_text[x] for x in named if x in by_text}
-    return named | {x for x, form in by_text.items() if form not in known}
+    first = {form: x for x, form in reversed(by_text.items())}
+    return named | {x for form, x in first.items() if form not in known}

@@ -21,6 +21,7 @@ _BEFORE_ANSWER = re.compile(  # matched against the few characters before "answe
     r"|suitable|reasonable|plausible|probable|sensible|fitting|possible|obvious)[ \t]+)?\Z",
     re.IGNORECASE,
 )
+_DENIED = re.compile(r"not\b", re.IGNORECASE)
 _ASKS = re.compile(r"[^\n]{1,1000}\?[ \t*]*$", re.MULTILINE)  # "Final answer: Is it?", and then the answer
 _LINE_SO_FAR = re.compile(r"[ \t#>*-]*\Z")
 _NEXT_QUESTION = re.compile(r"^[ \t#>*]*question[ \t*]*[:\uff1a]", re.IGNORECASE | re.MULTILINE)
@@ -148,7 +149,7 @@ def _mark(text: str, found: re.Match[str]) -> _Mark | None:
     before = _BEFORE_ANSWER.search(text[at : found.start()])
     start = at + before.start() if before else found.start()
     first_on_line = before is not None and before["line"] is not None and (start == 0 or text[start - 1] == "\n")
-    if not found[2] and not (before and before["the"]):
+    if not found[2] and (not (before and before["the"]) or _DENIED.match(text, found.end())):
         return None
     return _Mark(start, found.end(), bool(found[2]) and (bool(found[1]) or first_on_line))
 

@@ -23,6 +23,7 @@ TASK = MultipleChoice()
         ("(B) \\text{ river}", "B"),
         ("option (B)", "B"),
         ("{d}", "D"),
+        ("choice (b) rivers", "B"),
         ("(e) Washington D.C.", "E"),
         ("E) Washington D.C", "E"),
         ("Washington D.C", "E"),
@@ -68,6 +69,7 @@ def test_a_label(label, letter):
         ("Where do boats sail?\n(a) bank\n(b) river", None),
         ("The best choice is to wait.", None),
         ("Vitamin C is healthy. I like B.", None),
+        ("The answer is B. The answer is not C.", "B"),
         ("Boats sail on a river.\nThe answer is: ", None),
         ("Boats sail on a river.\nThe answer is: lake", None),
         ("", None),
@@ -91,12 +93,14 @@ def test_everyday_words_are_options_at_the_start_only(text, letter):
     assert concluded(text, ("yes", "no")) == letter
 
 
-def test_a_letter_tells_options_with_one_text_apart():
+def test_options_with_one_text_are_one_answer():
     options = ("town", "bar", "bar")
     assert letter_of("(B) bar", options) == "B"
     assert letter_of("C) bar", options) == "C"
-    assert letter_of("bar", options) is None
-    assert concluded("They play in the bar.", options) is None
+    assert letter_of("bar", options) == concluded("They play in the bar.", options) == "B"
+    query = QUERY.model_copy(update={"choices": options})
+    assert TASK.same("B", "C", query)
+    assert not TASK.same("A", "B", query)
 
 
 _PIECES = [
