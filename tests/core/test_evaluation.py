@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import project
@@ -434,25 +435,21 @@ def test_a_budget_takes_prices_and_holds(server, questions, tmp_path):
     assert len(server.asked) == 6
 
 
-def test_a_judge_is_asked_through_the_ledger_and_named(server, model, questions, tmp_path):
-    server.script = lambda body: well(body, "Verdict: right")
-    task = (
-        "{use: judge, judge: {use: openai_compatible, name: judith, model: judith, temperature: 0, "
-        f"base_url: '{server.url}'}}}}\n"
-    )
-    (tmp_path / "task.yaml").write_text(task, encoding="utf-8")
-    wanted = Wanted(
-        str(model), questions, task=str(tmp_path / "task.yaml"), overrides=[SHORT], runs=tmp_path / "runs",
-        out=tmp_path / "out",
-    )  # fmt: skip
-    found = evaluate(wanted, QUIET)
-    assert found.teacher_calls == len(server.asked)
-    assert set(found.score.verdicts) <= {"right", "wrong", "no_answer", "no_verdict"}
-    if server.asked:
-        assert found.score.judged_by == ["judith"]
-        ledger = Ledger(tmp_path / "runs" / "ledger.sqlite")
-        assert [row.teacher for row in ledger.spending("evaluation out")] == ["judith"]
-        ledger.close()
+def test_a_judge_is_asked_through_the_ledger_and_named(server, questions, tmp_path):
+    server.script = lambda body: well(body, "Verdict: wrong") if body["model"] == "judith" else well(body)
+    judge = f"{{use: openai_compatible, name: judith, model: judith, temperature: 0, base_url: '{server.url}'}}"
+    (tmp_path / "task.yaml").write_text(f"{{use: judge, judge: {judge}}}\n", encoding="utf-8")
+    found = served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"))
+    assert (found.score.verdicts, found.score.judged_by) == ({"wrong": 6}, ["judith"])
+    assert Counter(body["model"] for body in server.asked) == {"org/large": 6, "judith": 6}
+    ledger = Ledger(tmp_path / "runs" / "ledger.sqlite")
+    assert {row.teacher: row.calls for row in ledger.spending("evaluation out")} == {"judith": 6, "org/large": 6}
+    ledger.close()
+    served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), regrade=True)
+    assert len(server.asked) == 12  # the same opinions, out of the ledger
+    renamed = ["served.name=judith"]
+    with pytest.raises(InputError, match="the judge and the model have one name, 'judith'"):
+        served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), overrides=renamed)
 
 
 def test_the_key_of_a_server_is_looked_for_before_anything(server, questions, tmp_path):
@@ -494,3 +491,15 @@ def test_the_task_of_all_rows_is_said_beside_the_file(asked, tmp_path):
         asked(task=str(tmp_path / "task.yaml"))
     found = asked(task=str(tmp_path / "task.yaml"), query_task="words")
     assert set(found.tasks) == {"words"}
+
+
+def test_programs_run_and_pass_at_k_is_of_their_samples(server, questions, tmp_path):
+    code = {"id": "p", "query": "Write add(a, b).", "answer": "def add(a, b):\n    return a + b"}
+    project.write_rows(questions, [{**code, "tests": ["assert add(1, 2) == 3"]}])
+    written = iter(["```python\ndef add(a, b):\n    return a + b\n```", "```python\ndef add(a, b):\n    return a\n```"])
+    server.script = lambda body: well(body, next(written))
+    sampled = ["evaluation.samples=2", "evaluation.pass_at=[1,2]", "served.temperature=1", "served.concurrency=1"]
+    found = served(server, questions, tmp_path, task="python_function", overrides=sampled)
+    assert sorted(row["correct"] for row in rows(tmp_path / "out" / "predictions.jsonl")) == [False, True]
+    assert found.score.pass_at == {1: 0.5, 2: 1.0}
+    assert not found.score.unsandboxed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from twt_core.errors import InputError, TwtError
 from twt_core.sandbox.contained import isolation, require, run, run_all
@@ -45,7 +46,14 @@ class Judged(NamedTuple):
     fault: str | None = None
 
 
-_Key: TypeAlias = tuple[Submission, Limits, str]
+class _Key(NamedTuple):
+    """What a verdict depends on; the program by its hash, since it may be long."""
+
+    program: bytes
+    tests: tuple[str, ...]
+    limits: Limits
+    isolation: str
+
 
 #: What was found, the latest last: the same program is asked about as an answer, a rewrite, a prediction.
 _known: OrderedDict[_Key, Judged] = OrderedDict()
@@ -75,14 +83,19 @@ def judged(submissions: Sequence[Submission], limits: Limits) -> list[Judged]:
         InputError: programs cannot be contained here.
     """
     require()
-    keys = [(one, limits, isolation()) for one in submissions]
+    keys = [_key(one, limits) for one in submissions]
     given = {key: known for key in keys if (known := _recalled(key))}
-    new = [key for key in dict.fromkeys(keys) if key not in given]
-    for key, found in zip(new, _run([key[0] for key in new], limits), strict=True):
+    new = {key: one for key, one in zip(keys, submissions, strict=True) if key not in given}
+    for key, found in zip(new, _run(list(new.values()), limits), strict=True):
         given[key] = found
         if "infra" not in found.each:
             _remember(key, found)
     return [given[key] for key in keys]
+
+
+def _key(submission: Submission, limits: Limits) -> _Key:
+    program = hashlib.sha256(submission.source.encode("utf-8", "surrogatepass")).digest()
+    return _Key(program, submission.tests, limits, isolation())
 
 
 def _recalled(key: _Key) -> Judged | None:

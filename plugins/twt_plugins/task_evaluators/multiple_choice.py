@@ -61,12 +61,9 @@ class MultipleChoice(PromptedTask):
         return reading.model_copy(update={"label": letter})
 
     def same(self, label: str, other: str, query: Query) -> bool:
-        """Whether both name the same option, by letter or text, or options with the same text."""
-        options = query.choices or ()
-        one, two = (letter_of(text, options) for text in (label, other))
-        if one is None or two is None:
-            return False
-        return one == two or len({options[ascii_uppercase.index(letter)].strip() for letter in (one, two)}) == 1
+        """Whether both name the same option, by letter or text."""
+        letter = letter_of(label, query.choices or ())
+        return letter is not None and letter == letter_of(other, query.choices or ())
 
 
 def _lettered(options: list[str] | tuple[str, ...]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ LONGEST = 1000
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
-_SIGNS = str.maketrans({"\u2212": "-", "\u2044": "/", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
+_SIGNS = str.maketrans({'"': "", "\u201c": "", "\u201d": "", "\u2212": "-", "\u2044": "/", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
 _IN_WORDS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s?\{([^{}]*)\}")
 _SPACES = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b|left\b(?!\\)|right\b)|~(?!\s?[\d.])")
 _DEGREES = re.compile(r"\^?\{?\\circ\b\}?|\\degree\b|\u00b0")
@@ -31,7 +31,7 @@ _ONE_PART = re.compile(r"(?:one|an?|1)[ -](half|third|quarter|fourth|fifth|sixth
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 _AND_PART = re.compile(r"(?<=\d) and (?=\d+/\d)")
 _ABOUT = re.compile(r"(?:(?:approximately|about|around|roughly|nearly|almost|exactly|\\approx|[~\u2248#])\s?)+", re.I)
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
 
 _ONES = re.findall(
     r"\w+",

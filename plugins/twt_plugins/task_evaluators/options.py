@@ -21,6 +21,7 @@ _LETTERS_MARKED = re.compile(
     re.IGNORECASE,
 )
 #: Options of these words are named by the start of a text, not by their being in it: "there is no record".
+_OPENING = re.compile(r"\W*(\w+)[,.;:!]")
 _EVERYDAY = frozenset(
     {"yes", "no", "true", "false", "none", "all", "both", "neither", "not", "it", "he", "she", "they"}
 )
@@ -55,9 +56,11 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
         return letters[options.index(text)]
     if text.casefold().startswith("not "):
         return None
-    named = _named(text, options)
-    if len(named) != 1 and (reason := _REASON.search(text)):
-        named = _named(text[: reason.start()], options)
+    if (opening := _OPENING.match(text)) and opening[1].casefold() in _EVERYDAY and (only := _alone(opening[1], options)):
+        return only
+    reason = _REASON.search(text)
+    named = _named(text[: reason.start()], options) if reason else set()
+    named = named or _named(text, options) - _everyday(text if reason else "", options)
     return named.pop() if len(named) == 1 else None
 
 
@@ -115,10 +118,15 @@ def _mentioned(text: str, options: Sequence[str]) -> set[str]:
     """Those named in prose, where a bare letter is an article, an initial, a vitamin."""
     letters = ascii_uppercase[: len(options)]
     marked = _marked(text)
-    normal = normal_form(text)
-    said = {x: form for x, form in zip(letters, map(normal_form, options), strict=True)}
-    loose = {x for x, form in said.items() if form in _EVERYDAY and not f"{normal} ".startswith(f"{form} ")}
-    return _with_texts(marked & set(letters), text, options) - (loose - marked)
+    loose = _everyday(text, options) - marked
+    return _with_texts(marked & set(letters), text, options) - loose
+
+
+def _everyday(text: str, options: Sequence[str]) -> set[str]:
+    """The options that are everyday words, but for one that the text starts with."""
+    forms = zip(ascii_uppercase, map(normal_form, options), strict=False)
+    normal = f"{normal_form(text)} "
+    return {x for x, form in forms if form in _EVERYDAY and not (text and normal.startswith(f"{form} "))}
 
 
 def _by_clause(text: str) -> str:
