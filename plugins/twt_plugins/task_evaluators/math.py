@@ -53,8 +53,9 @@ class Math(PromptedTask):
         silent = not announced(text) if reading.label is None else _says_nothing(reading.label)
         if not (silent and self.unannounced):
             return reading
-        before = f"{reading.rationale} " if reading.label else reading.rationale  # a sentence's "2." numbers it
-        return reading.model_copy(update={"label": last_number(before) or reading.label})
+        scored = reading.score is not None or reading.factors
+        where = reading.rationale if reading.label is None or scored else text  # a score is no answer
+        return reading.model_copy(update={"label": last_number(where) or reading.label})
 
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether the values are equal, non-integers to six digits. What is no math is equal as text only."""
@@ -73,7 +74,8 @@ class Math(PromptedTask):
 
 def _says_nothing(label: str) -> bool:
     """Whether it is a sentence without any math, as of "the answer is the profit that she makes"."""
-    return len(label.split()) > 2 and not _MATH.search(label) and quantity(tidy(label)) is None
+    words = len(label.split()) > 2 or label.endswith(":")
+    return words and not _MATH.search(label) and quantity(tidy(label)) is None
 
 
 def _as_text(text: str) -> str:

@@ -11,7 +11,19 @@ LONGEST = 1000
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
-_SIGNS = str.maketrans({'"': "", "\u201c": "", "\u201d": "", "\u2212": "-", "\u2044": "/", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2019": "'"})
+_SIGNS = str.maketrans(
+    {
+        '"': "",
+        "\u201c": "",
+        "\u201d": "",
+        "\u2212": "-",
+        "\u2044": "/",
+        "\u00a0": " ",
+        "\u2009": " ",
+        "\u202f": " ",
+        "\u2019": "'",
+    }
+)
 _IN_WORDS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s?\{([^{}]*)\}")
 _SPACES = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b|left\b(?!\\)|right\b)|~(?!\s?[\d.])")
 _DEGREES = re.compile(r"\^?\{?\\circ\b\}?|\\degree\b|\u00b0")

@@ -32,7 +32,8 @@ _CLAUSE_END = re.compile(r"[.,;:!?]\s+|[()\[\]\n]")
 _SENTENCE_END = re.compile(r"[.!?]\s+")
 _LATEX_WORDS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\b")
 _REASON = re.compile(
-    r"[,;.]? (?:because|since|which|not|rather than|instead of)\b|[,;] (?:as|while|although|but not)\b|\. (?=[A-Z])"
+    r"[,;.]? (?:because|since|which|not|rather than|instead of)\b|[,;] (?:as|while|although|but|unless|given)\b"
+    r"|(?<=\w\w)\. (?=[A-Z])"
 )
 _CHOICE = re.compile(
     r"\b(?:choice|option)s?[ \t]+(?:(?:here|for this question|among these)[ \t]+)?(?:is|would be)\b[ \t:]*"
@@ -56,12 +57,11 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
         return letters[options.index(text)]
     if text.casefold().startswith("not "):
         return None
-    if (opening := _OPENING.match(text)) and opening[1].casefold() in _EVERYDAY and (only := _alone(opening[1], options)):
-        return only
-    reason = _REASON.search(text)
-    named = _named(text[: reason.start()], options) if reason else set()
-    named = named or _named(text, options) - _everyday(text if reason else "", options)
-    return named.pop() if len(named) == 1 else None
+    if (opening := _OPENING.match(text)) and opening[1].casefold() in _EVERYDAY:
+        return _alone(opening[1], options)
+    claim = text[: reason.start()] if (reason := _REASON.search(text)) else text
+    named = _named(claim, options) or _named(text, options)
+    return named.pop() if len(named) == 1 and not named & _everyday(claim, options, at_end=True) else None
 
 
 def concluded(text: str, options: Sequence[str]) -> str | None:
@@ -122,11 +122,12 @@ def _mentioned(text: str, options: Sequence[str]) -> set[str]:
     return _with_texts(marked & set(letters), text, options) - loose
 
 
-def _everyday(text: str, options: Sequence[str]) -> set[str]:
-    """The options that are everyday words, but for one that the text starts with."""
+def _everyday(text: str, options: Sequence[str], at_end: bool = False) -> set[str]:
+    """The options that are everyday words, but for one that the text starts with, or ends with where that counts."""
     forms = zip(ascii_uppercase, map(normal_form, options), strict=False)
-    normal = f"{normal_form(text)} "
-    return {x for x, form in forms if form in _EVERYDAY and not (text and normal.startswith(f"{form} "))}
+    words = normal_form(text).split()
+    said = {*words[:1], *(words[-1:] if at_end else ())}
+    return {x for x, form in forms if form in _EVERYDAY and form not in said}
 
 
 def _by_clause(text: str) -> str:

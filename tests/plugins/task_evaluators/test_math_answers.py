@@ -18,6 +18,7 @@ QUERY = Query(id="1", query="How many?")
 MATH = Math()
 
 SAME = [
+    ('"350" apples were found', "350"),
     ('1/2', '0.5'), ('2 1/2', '2.5'), ('1,000', '1000'), ('5 km', '5'), ('$5', '5.00'), ('€20', '20'),
     ('50%', '0.5'), ('50%', '50'), ('50\\%', '50'), ('\u22125', '-5'), ('1e3', '1000'), ('$7$', '7.'), ('.5', '0.5'),
     ('0.3333333', '1/3'), ('5\\text{ cm}', '5'), ('2\\frac{1}{2}', '2.5'), ('2½', '2.5'), ('½', '0.5'),
@@ -116,7 +117,10 @@ def test_another_value_is_another_answer(one, two):
         ("They start at 2:00 pm.", "2:00 pm."),
         ("1. Add 2 and 3: it is 5.\n2. The answer is the sum that we found.", "5"),
         ("They had 7 rolls.\nScore: 0.95", "7"),
-        ("On the 2nd day", None),
+        ("She comes in 6th.", "6"),
+        ("Here is how to find the answer:\n\n**Job A:**\n3 * 4 = 12", "12"),
+        ("It is 5.\nThe answer is the sum that we found.\nScore: 0.9", "5"),
+        ('So, "answer": "350" apples were found.', '"350" apples were found'),
         ("The H2O in x2", None),
         ("7 rolls.\nThe answer is: ", None),
         ("nothing", None),

@@ -36,6 +36,7 @@ TASK = MultipleChoice()
         ("either (b) or (d)", None),
         ("B and D, because both are wet", None),
         ("(A) river", None),
+        ("A. River", None),
         ("none of the above", None),
         ("not B", None),
         ("F", None),
@@ -91,6 +92,23 @@ def test_only_announced_answers_if_so_wanted():
 )
 def test_everyday_words_are_options_at_the_start_only(text, letter):
     assert concluded(text, ("yes", "no")) == letter
+
+
+@pytest.mark.parametrize(
+    ("label", "letter"),
+    [
+        ("yes", "A"),
+        ("yes, as there is no other", "A"),
+        ("likely yes, as there is no other", "A"),
+        ("unknown, as there is no record", None),
+        ("There is no way to say", None),
+        ("generally no, but not always", "B"),
+        ("yes and no", None),
+        ("neither yes nor no", None),
+    ],
+)
+def test_everyday_words_as_labels(label, letter):
+    assert letter_of(label, ("yes", "no")) == letter
 
 
 def test_of_options_with_one_text_the_first_is_named_unless_its_letter_says_otherwise():
