@@ -2,8 +2,8 @@
 
 Reads the outputs of real models with the verdicts of the harness that recorded them, one JSON object a line: {"id",
 "query", "answer", "outputs": [{"model", "style" (if any), "text", "final", "correct"}]}. Options and tests are joined
-by id from other files. What the disagreements come from was read by a person, or by somebody who reads like one; it is
-kept beside the figures, and a disagreement that nobody read yet is called that. A minute or two on one core:
+by id from other files. What the disagreements come from was read by somebody, and is kept beside the figures in
+OUT-causes.jsonl (with OUT-notes.md for the page); one that nobody read yet is called that. A few minutes on one core:
 
     python benchmarks/agreement.py --out docs/results/agreement \\
         --set gsm8k:math=gsm8k.recorded.jsonl.gz --answered-in-a-field gsm8k \\
@@ -222,8 +222,8 @@ def disagreements(found: Sequence[Verdict], causes: dict[Key, Cause]) -> list[Di
     return rows
 
 
-def page(results: dict[str, Figures], rows: Sequence[Disagreement]) -> str:
-    """The markdown page."""
+def page(results: dict[str, Figures], rows: Sequence[Disagreement], notes: str = "") -> str:
+    """The markdown page; `notes` stand below the table."""
     lines = [
         "# Our scorers against recorded verdicts",
         "",
@@ -233,6 +233,7 @@ def page(results: dict[str, Figures], rows: Sequence[Disagreement]) -> str:
         "| set | outputs | agreement | 95 % interval | recording's mistakes apart | disagreements | lowest model |",
         "|---|---|---|---|---|---|---|",
         *[_line(name, found) for name, found in results.items()],
+        *(["", notes.strip()] if notes else []),
     ]
     for name in results:
         lines += _section(name, [row for row in rows if row.key.set == name])
@@ -303,7 +304,9 @@ def main() -> None:
         "--answered-in-a-field", action="append", default=[], help="NAME: the answer is not in its text"
     )
     parser.add_argument("--unlisted", action="append", default=[], help="NAME: figures only")
-    parser.add_argument("--out", type=Path, required=True, help="OUT.json, OUT.md; causes are read in OUT-causes.jsonl")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="OUT.json, OUT.md; reads OUT-causes.jsonl, OUT-notes.md"
+    )
     arguments = parser.parse_args()
     noted = arguments.out.with_name(f"{arguments.out.name}-causes.jsonl")
     causes = {one.key: one for one in _rows(noted, Cause)} if noted.exists() else {}
@@ -316,7 +319,9 @@ def main() -> None:
         listed += [] if one.name in arguments.unlisted else rows
         print(one.name, results[one.name])
     arguments.out.with_suffix(".json").write_text(json.dumps(_plain(results, listed), indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(page(results, listed), encoding="utf-8")
+    said = arguments.out.with_name(f"{arguments.out.name}-notes.md")
+    notes = said.read_text(encoding="utf-8") if said.exists() else ""
+    arguments.out.with_suffix(".md").write_text(page(results, listed, notes), encoding="utf-8")
 
 
 def _plain(results: dict[str, Figures], rows: Sequence[Disagreement]) -> dict[str, object]:

@@ -28,8 +28,7 @@ from twt_core.jsonl import read_jsonl
 from twt_core.records import Answered, Query
 
 SIDES = Path(__file__).with_name("agreement_sides.py")
-#: What each of their scorers is compared with. Strict-match reads "#### 5" alone, and so does no reader of ours: of
-#: two that read announced answers, the announcements differ.
+#: What each of their scorers is compared with. Strict-match takes "#### 5" alone for an announcement; we know others.
 OURS: dict[str, dict[str, object]] = {
     "lm-eval strict-match": {"use": "math", "unannounced": False},
     "lm-eval flexible-extract": {"use": "math"},
@@ -160,14 +159,14 @@ def _cell(scorer: str, prompt: str, both: Sequence[tuple[bool, bool]]) -> Cell:
     return Cell(scorer, prompt, len(both), sum(a for a, _ in both), sum(b for _, b in both), same / len(both))
 
 
-def page(cells: Sequence[Cell], differences: Sequence[Difference], versions: Sequence[str]) -> str:
-    """The markdown page."""
+def page(cells: Sequence[Cell], differences: Sequence[Difference], versions: Sequence[str], about: str) -> str:
+    """The markdown page; `about` says whose outputs they are."""
     causes = Counter((one.scorer, one.prompt, one.cause, one.right) for one in differences)
     lines = [
         "# The same outputs, scored by us and by other harnesses",
         "",
         f"Made by `benchmarks/agreement_harness.py` with {', '.join(versions)}; each difference is in",
-        "`agreement-harness.json`, and was read.",
+        f"`agreement-harness.json`, and was read. {about}".rstrip(),
         "",
         "| their scorer | asked | outputs | they credit | we credit | same verdict |",
         "|---|---|---|---|---|---|",
@@ -186,6 +185,7 @@ def main() -> None:
     parser.add_argument("outputs", type=Path)
     parser.add_argument("--python", required=True, help="a Python that has lm-eval, inspect-ai and inspect-evals")
     parser.add_argument("--wrap", default="", help="a command that contains it, put before it")
+    parser.add_argument("--about", default="", help="whose outputs they are, for the page")
     parser.add_argument("--out", type=Path, required=True, help="OUT.json, OUT.md; causes are read in OUT-causes.jsonl")
     arguments = parser.parse_args()
     rows = [Said.model_validate(row) for _, row in read_jsonl(arguments.outputs)]
@@ -198,13 +198,14 @@ def main() -> None:
     cells, differences = compare(rows, said, causes)
     versions = [one.version for one in said if one.version]
     result = {
+        "about": arguments.about,
         "versions": versions,
         "cells": [cell._asdict() for cell in cells],
         "differences": [one._asdict() for one in differences],
     }
     arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    arguments.out.with_suffix(".md").write_text(page(cells, differences, versions), encoding="utf-8")
-    print(page(cells, differences, versions))
+    arguments.out.with_suffix(".md").write_text(page(cells, differences, versions, arguments.about), encoding="utf-8")
+    print(page(cells, differences, versions, arguments.about))
 
 
 if __name__ == "__main__":
