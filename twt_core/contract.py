@@ -241,8 +241,32 @@ def same(task: TaskEvaluator, label: str, other: str, query: Query) -> bool:
     return found
 
 
+def check_query(task: TaskEvaluator, query: Query) -> None:
+    """`TaskEvaluator.check`, checked: nothing, or ValueError for a query that the task cannot use."""
+    try:
+        _guarded(task, lambda: task.check(query))
+    except PluginError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise error.__cause__ from None
+        raise
+
+
+def answered(task: TaskEvaluator, text: str, query: Query) -> bool:
+    """`TaskEvaluator.answered`, checked: a truth value."""
+    found = _guarded(task, lambda: task.answered(text, query))
+    _each(task, [found], (bool,))
+    return found
+
+
+def gradable(task: TaskEvaluator, query: Query) -> bool:
+    """`TaskEvaluator.gradable`, checked: a truth value."""
+    found = _guarded(task, lambda: task.gradable(query))
+    _each(task, [found], (bool,))
+    return found
+
+
 def grade(task: TaskEvaluator, answers: Sequence[Answered], context: Context) -> list[Grade]:
-    """`TaskEvaluator.grade`, checked: one grade per answer; right or wrong only where the query has an answer."""
+    """`TaskEvaluator.grade`, checked: one grade per answer."""
     grades = _guarded(task, lambda: task.grade(tuple(answers), context))
     _listed(task, grades, Grade, len(answers))
     _each(task, grades, (Grade,))

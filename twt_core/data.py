@@ -155,7 +155,7 @@ def read_data(config: RunConfig, kept_in: Path, *, download: bool = True) -> Dat
     for held_out in [one for one in [*test, *dev] if one.present]:
         for own in queries:
             _keep_apart(own, held_out)
-        if not any(config.task_evaluator.gradable(query) for query in held_out.queries):
+        if not any(contract.gradable(config.task_evaluator, query) for query in held_out.queries):
             raise InputError(f'{held_out.source.place}: no row has an "answer", so nothing can be measured')
     for own in queries:
         _refuse_nothing(own)
@@ -163,7 +163,9 @@ def read_data(config: RunConfig, kept_in: Path, *, download: bool = True) -> Dat
         _joined(queries),
         _joined(test),
         _joined(dev),
-        notes=[note for one in (*queries, *test, *dev) for note in one.notes] + _missing_tasks(config, queries, test),
+        notes=[note for one in (*queries, *test, *dev) for note in one.notes]
+        + _missing_tasks(config, queries, test)
+        + _tested_twice(test, dev),
         stands_for={one.queries[0].id: one.stands_for for one in queries if not one.present},
         bounded=all(one.present or one.source.max_bytes is not None for one in queries),
         held_out_absent=sum(one.stands_for for one in [*test, *dev] if not one.present),
@@ -193,6 +195,18 @@ def _missing_tasks(config: RunConfig, queries: Sequence[QuerySet], test: Sequenc
             absent = [name for name in config.task_evaluator.task_names if name not in there]
             found += [f"{option}: none is of the task {name!r}" for name in absent]
     return found
+
+
+def _tested_twice(test: Sequence[QuerySet], dev: Sequence[QuerySet]) -> list[str]:
+    """What is to be said of dev queries that test queries ask, too: what they choose is no longer measured apart."""
+    own = _joined([one for one in dev if one.present])
+    shared = shared_queries(_joined([one for one in test if one.present]), own)
+    if not shared:
+        return []
+    return [
+        f"dev_queries: {len(shared)} of {len(own)} ask the same as a test query, such as {shared[0][1].id!r}: the "
+        "accuracy of the stage that they choose is then flattered"
+    ]
 
 
 def _read_all(sources: Sources | None, task: TaskEvaluator, kept_in: Path, download: bool) -> list[QuerySet]:
@@ -242,7 +256,7 @@ def _read_data_set(source: DataFile, task: TaskEvaluator, kept_in: Path) -> Quer
     def check(query: Query) -> None:
         if source.max_bytes is not None and hub_data.size(query) > source.max_bytes:
             raise ValueError(f"the question has more than {source.max_bytes} bytes (max_bytes)")
-        task.check(query)
+        contract.check_query(task, query)
 
     rows = hub_data.read_rows(source, kept_in)
     found = check_rows(rows, check, "row", _naming(source), mixed=bool(task.task_names))

@@ -171,7 +171,7 @@ def ask(
     """The student's texts on queries, in order, each query's samples one after the other."""
     by_id = {query.id: query.unlabeled() for query in queries}
     prompts = [(query.id, asked_with(prefix, query, task)) for query in queries for _ in range(samples)]
-    return student.answer(adapter, prompts, lambda text, query_id: task.answered(text, by_id[query_id]))
+    return student.answer(adapter, prompts, lambda text, query_id: contract.answered(task, text, by_id[query_id]))
 
 
 def evaluate(

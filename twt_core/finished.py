@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from twt_core import contract
 from twt_core.accounting import ACCOUNTING, AnnotationCounts
 from twt_core.distillation import asked_with
 from twt_core.errors import InputError
@@ -164,18 +165,22 @@ def answer(
         raise InputError("the question is empty")
     name = chosen_stage(run, stage)
     task = recipe(run).task()
+    if task.task_names and task_name is None:
+        raise InputError(f"the question names no task: give --task, one of {', '.join(task.task_names)}")
     query = Query(id="question", query=question, choices=choices, tests=tests, task=task_name)
     try:
-        task.check(query)
+        contract.check_query(task, query)
     except ValueError as error:
         raise InputError(f"this run's task cannot use the question: {error}") from error
     student = student_of(run, Progress(quiet=True))
     prompt = asked_with(summary(run).asked_with(name), query, task)
-    [made] = student.answer(adapter_of(run, name), [(query.id, prompt)], lambda text, _: task.answered(text, query))
+    [made] = student.answer(
+        adapter_of(run, name), [(query.id, prompt)], lambda text, _: contract.answered(task, text, query)
+    )
     return Answer(
         stage=name,
         text=made.text,
-        label=task.read(made.text, query).label,
+        label=contract.read(task, made.text, query).label,
         output_tokens=made.tokens,
         seconds=made.seconds,
     )

@@ -121,8 +121,9 @@ def share_interval(shares: Sequence[float], answers: int) -> tuple[float, float]
     """
     mean, questions = fmean(shares), len(shares)
     variance = fmean((share - mean) ** 2 for share in shares) / questions
-    # All right or all wrong says nothing about how alike the answers to one question are: take them as one.
-    worth = questions if mean in {0.0, 1.0} else mean * (1 - mean) / max(variance, 1e-12)
+    # All right or all wrong says nothing about how alike the answers to one question are, nor does one question alone:
+    # take them as one.
+    worth = questions if mean in {0.0, 1.0} or questions == 1 else mean * (1 - mean) / max(variance, 1e-12)
     worth = min(max(worth, questions), answers)
     return wilson_interval(mean * worth, worth)
 

@@ -83,7 +83,8 @@ def _requests(task: TaskEvaluator, queries: Sequence[Query], most_tokens: int) -
         return [Failed(cause="a plan asks nobody") for _ in given]
 
     context = Context(task, {query.id: query.unlabeled() for query in queries}, note, _no_vectors)
-    contract.grade(task, [Answered(query=query, text=longest, label=longest) for query in queries], context)
+    judged = [query for query in queries if task.of(query).asks_teachers]  # a mixture's other tasks might run programs
+    contract.grade(task, [Answered(query=query, text=longest, label=longest) for query in judged], context)
     return requests
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel
 
 from twt_core.components import TaskEvaluator
 from twt_core.config import RunConfig
+from twt_core.errors import InputError
 from twt_core.settings import Json
 
 RECIPE = "config.json"
@@ -28,6 +31,23 @@ class Recipe(BaseModel):
             student=config.student.model_dump(mode="json"),
             seed=config.seed,
         )
+
+    @classmethod
+    def in_folder(cls, run: Path) -> Recipe | None:
+        """The recipe in a run folder, if there is one.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        file = run / RECIPE
+        if not file.is_file():
+            return None
+        try:
+            return cls.model_validate_json(file.read_text(encoding="utf-8"))
+        except ValueError:  # no JSON, no UTF-8, or no recipe
+            raise InputError(
+                f"{file}: damaged. Remove it and run `twt run` again: what is on disk is not made again"
+            ) from None
 
     def task(self) -> TaskEvaluator:
         """The run's task."""

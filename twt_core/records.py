@@ -53,7 +53,9 @@ class Query(Record):
 
     def unlabeled(self) -> Query:
         """The same query without its answers: what the method is allowed to see."""
-        return self if self.answer is None else self.model_copy(update={"answer": None, "other_answers": ()})
+        if self.answer is None and not self.other_answers:
+            return self
+        return self.model_copy(update={"answer": None, "other_answers": ()})
 
 
 class TokenLogprob(NamedTuple):

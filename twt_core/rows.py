@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from twt_core import contract
 from twt_core.components import TaskEvaluator
 from twt_core.errors import InputError
 from twt_core.jsonl import LineProblem, column_of_key, lines, parse_line
@@ -30,7 +31,7 @@ _CONTROL_TOKEN = re.compile(
 )
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MARK = re.compile(r"answer|####|\\boxed", re.IGNORECASE)
-_ID_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ID_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class BadRow(NamedTuple):
@@ -81,7 +82,11 @@ def read_queries(path: Path, task: TaskEvaluator, naming: Naming | None = None) 
 
 def read_file(path: Path, task: TaskEvaluator, naming: Naming) -> Checked:
     """The same, with all that is known of the rows."""
-    found = check_rows(lines(path), task.check, "line", naming, mixed=bool(task.task_names))
+
+    def check(query: Query) -> None:
+        contract.check_query(task, query)
+
+    found = check_rows(lines(path), check, "line", naming, mixed=bool(task.task_names))
     refuse([f"{path}:{row.number}:{row.column} {row.problem}" for row in found.bad])
     return found
 

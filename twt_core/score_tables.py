@@ -80,10 +80,15 @@ def marks(scores: Sequence[StageScore]) -> list[str]:
     """What has to be said beside scores: what could not be graded, whose opinion a grade is, code without walls."""
     lines = [line for score in scores if (line := _ungraded(score))]
     if judges := sorted({judge for score in scores for judge in score.judged_by}):
-        lines.append(f"JUDGED by {', '.join(judges)}: right or wrong is that model's opinion")
+        lines.append(judged(judges))
     if any(score.unsandboxed for score in scores):
         lines.append(UNSANDBOXED)
     return lines
+
+
+def judged(judges: Sequence[str]) -> str:
+    """What stands beside every number that is a model's opinion."""
+    return f"JUDGED by {', '.join(judges)}: right or wrong is that model's opinion"
 
 
 def _ungraded(score: StageScore) -> str:

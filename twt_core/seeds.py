@@ -13,7 +13,7 @@ from twt_core import session
 from twt_core.config import RunConfig, load_config
 from twt_core.errors import InputError
 from twt_core.progress import Progress
-from twt_core.recipe import RECIPE, Recipe
+from twt_core.recipe import Recipe
 from twt_core.run import write_whole
 from twt_core.summary import Summary
 
@@ -55,6 +55,8 @@ class SeedsSummary(BaseModel):
         recommended: how many runs recommend a stage, by stage, the most frequent first.
         teacher_calls: of all runs together. What one run paid for, no other pays for again.
         cost_usd: likewise.
+        ungraded: answers to test queries, of all runs, that are neither right nor wrong.
+        judged_by: the models whose opinion the grades are.
         unsandboxed_code: whether a program of a model ran without walls in any of them.
     """
 
@@ -65,6 +67,8 @@ class SeedsSummary(BaseModel):
     recommended: dict[str, int]
     teacher_calls: int
     cost_usd: float
+    ungraded: int
+    judged_by: list[str]
     unsandboxed_code: bool
 
 
@@ -120,11 +124,8 @@ def run_name(name: str, seed: int) -> str:
 
 
 def _refuse_other_run(folder: Path, config: RunConfig) -> None:
-    file = folder / RECIPE
-    if not file.is_file():
-        return
-    made_by = Recipe.model_validate_json(file.read_text(encoding="utf-8")).identity.get("name")
-    if made_by != config.name:
+    before = Recipe.in_folder(folder)
+    if before is not None and (made_by := before.identity.get("name")) != config.name:
         raise InputError(f"{folder}: made by another config, {made_by!r}. Give another --name, or remove the folder")
 
 
@@ -139,6 +140,8 @@ def spread_of(name: str, seeds: Sequence[int], summaries: Sequence[Summary]) -> 
         recommended=dict(Counter(summary.recommended_stage for summary in summaries).most_common()),
         teacher_calls=sum(summary.teacher_calls for summary in summaries),
         cost_usd=round(sum(summary.cost_usd for summary in summaries), 6),
+        ungraded=sum(summary.ungraded for summary in summaries),
+        judged_by=sorted({judge for summary in summaries for score in summary.stages for judge in score.judged_by}),
         unsandboxed_code=any(summary.unsandboxed_code for summary in summaries),
     )
 

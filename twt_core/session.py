@@ -184,8 +184,7 @@ def _note_config(prepared: Prepared, progress: Progress) -> None:
     config, _, path = prepared
     now = Recipe.of(config)
     file = path / RECIPE
-    if file.exists():
-        before = Recipe.model_validate_json(file.read_text(encoding="utf-8"))
+    if (before := Recipe.in_folder(path)) is not None:
         difference = config_difference(before.identity, now.identity)
         if before.identity.get("name") != config.name:
             raise InputError(

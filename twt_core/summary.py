@@ -178,10 +178,16 @@ def calibrations(annotations: list[Annotation], right: Right) -> list[TeacherCal
 def grades_of(annotations: list[Annotation], context: Context, data: Data) -> Right:
     """Whether labels are right, by annotation, where the queries have answers; the method saw none of them."""
     known = [a for a in annotations if a.label is not None and data.by_id[a.query_id].answers]
-    answers = [Answered(query=data.by_id[a.query_id], text=a.text, label=a.label) for a in known]
-    task = context.task
-    grades = compared(task, answers) if task.asks_teachers else contract.grade(task, answers, context)
-    return {a.key: one.correct for a, one in zip(known, grades, strict=True) if one.correct is not None}
+    of_judges = [a for a in known if context.task.of(data.by_id[a.query_id]).asks_teachers]
+    others = [a for a in known if not context.task.of(data.by_id[a.query_id]).asks_teachers]
+    grades = compared(context.task, _answered(of_judges, data))  # no judge is asked about what teachers say
+    grades += contract.grade(context.task, _answered(others, data), context) if others else []
+    rows = zip([*of_judges, *others], grades, strict=True)
+    return {a.key: one.correct for a, one in rows if one.correct is not None}
+
+
+def _answered(annotations: list[Annotation], data: Data) -> list[Answered]:
+    return [Answered(query=data.by_id[a.query_id], text=a.text, label=a.label) for a in annotations]
 
 
 def _accuracy(annotations: list[Annotation], right: Right) -> float | None:

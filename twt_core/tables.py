@@ -34,7 +34,8 @@ def print_summary(summary: Summary, folder: Path) -> None:
         worst = f"at most ${summary.maybe_billed_usd:.4f} of it"
         console.print(Text(f"maybe billed, since no reply came: {len(summary.maybe_billed)} calls, {worst}"))
     console.print(Text(f"all numbers: {folder}/summary.json"))
-    console.print(Text(f'ask it: twt answer {folder} "..."'))
+    task = f" --task {next(iter(summary.tasks))}" if summary.tasks else ""
+    console.print(Text(f'ask it: twt answer {folder} "..."{task}'))
 
 
 def print_seeds(seeds: SeedsSummary, runs_dir: Path) -> None:
@@ -49,6 +50,10 @@ def print_seeds(seeds: SeedsSummary, runs_dir: Path) -> None:
     console.print()
     counted = ", ".join(f"{stage} by {runs} of {len(seeds.seeds)} seeds" for stage, runs in seeds.recommended.items())
     console.print(Text(f"recommended: {counted}"))
+    if seeds.ungraded:
+        console.print(Text(f"{seeds.ungraded} answers not graded: each run's summary.json says why"))
+    if seeds.judged_by:
+        console.print(Text(terminal.plain(score_tables.judged(seeds.judged_by))))
     if seeds.unsandboxed_code:
         console.print(Text(score_tables.UNSANDBOXED))
     console.print(Text(f"teacher calls: {seeds.teacher_calls}, ${seeds.cost_usd:.4f}"))

@@ -167,6 +167,8 @@ OF_A_TASK = {
     "read": (Reading(), lambda task: contract.read(task, "7", samples.QUERY)),
     "same": (True, lambda task: contract.same(task, "7", "8", samples.QUERY)),
     "completion": ("7", lambda task: contract.completion(task, None, "7", samples.QUERY)),
+    "answered": (True, lambda task: contract.answered(task, "7", samples.QUERY)),
+    "gradable": (True, lambda task: contract.gradable(task, samples.QUERY)),
     "grade": ([Grade(correct=True, verdict="right")], lambda task: contract.grade(task, ANSWERS, None)),
 }
 
@@ -203,6 +205,16 @@ def test_what_a_task_gives_passes(task_that, method):
 def test_what_a_task_does_not_give_is_said(task_that, method, result):
     with pytest.raises(PluginError, match=r"^plugin acme-plugin 1\.2: TaskEvaluator 'strict' "):
         OF_A_TASK[method][1](task_that(method, result))
+
+
+def test_a_query_that_a_task_refuses_is_no_fault_of_the_task(task_that):
+    with pytest.raises(ValueError, match=r"^give a number$"):
+        contract.check_query(task_that("check", ValueError("give a number")), samples.QUERY)
+
+
+def test_a_task_that_fails_on_a_query_is_named(task_that):
+    with pytest.raises(PluginError, match=r"^plugin acme-plugin 1\.2: TaskEvaluator 'strict' raised KeyError"):
+        contract.check_query(task_that("check", KeyError("unit")), samples.QUERY)
 
 
 def test_a_task_of_a_prompt_a_reader_and_a_check_is_whole(task_that):

@@ -19,6 +19,7 @@ from scripted_server import COMPLETION_TOKENS, PROMPT_TOKENS, fault, well
 from twt_core import exporting
 from twt_core.errors import InputError, TwtError
 from twt_core.evaluation.appending import Appending, cut, read_rows
+from twt_core.evaluation.compare import compare
 from twt_core.evaluation.evaluate import Wanted, evaluate
 from twt_core.evaluation.folder import Text
 from twt_core.ledger import Ledger
@@ -243,6 +244,19 @@ def test_what_could_not_be_graded_is_graded_again(asked, tmp_path, monkeypatch):
     assert graded == [6, 2]
 
 
+def test_a_grade_is_of_the_text_that_is_there(asked, tmp_path):
+    first = asked()
+    file = tmp_path / "out" / "texts.jsonl"
+    there = rows(file)
+    project.write_rows(file, [{**there[0], "text": "The answer is: 2"}, *there[1:]])
+    asked()
+    graded = rows(tmp_path / "out" / "predictions.jsonl")
+    assert (graded[0]["text"], graded[0]["label"], graded[0]["correct"]) == ("The answer is: 2", "2", True)
+    assert [row["query_id"] for row in graded] == [f"t{n}" for n in range(6)]
+    file.unlink()
+    assert asked().score.verdicts == first.score.verdicts
+
+
 def test_questions_without_an_answer_are_not_graded_again(asked, questions, monkeypatch):
     found = project.queries(6, "t", step=2)
     found[2]["answer"] = None
@@ -313,6 +327,25 @@ def test_two_processes_do_not_share_a_folder(asked, tmp_path):
         asked()
 
 
+def test_killed_as_the_folder_was_made_it_is_still_the_evaluations(asked, tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in (".lock", ".identity.json.partial"):
+        (tmp_path / "out" / name).touch()
+    assert asked().score.answers == 6
+
+
+@pytest.mark.parametrize("name", ["identity.json", "evaluation.json"])
+def test_a_file_that_is_no_text_is_damaged(asked, tmp_path, name):
+    asked()
+    (tmp_path / "out" / name).write_bytes(b"\xff{}")
+    if name == "identity.json":
+        with pytest.raises(InputError, match="damaged, or of another version"):
+            asked()
+    else:
+        with pytest.raises(InputError, match="damaged, or of another version"):
+            compare([str(tmp_path / "out"), "other"])
+
+
 @pytest.mark.parametrize("whole_config", [False, True])
 def test_a_task_from_a_file_with_its_options(asked, tmp_path, whole_config):
     (tmp_path / "mine.j2").write_text("--- user\nSay {{ query }}", encoding="utf-8")
@@ -338,6 +371,10 @@ def test_a_task_from_a_file_with_its_options(asked, tmp_path, whole_config):
         ({"overrides": ["studnet.model=a"]}, 'studnet: unknown key. Did you mean "student"?'),
         ({"overrides": ["evaluation.pass_at=[2]"]}, "pass@2 takes as many samples; samples is 1"),
         ({"overrides": ["task.api_key=sk-12345678901234567890"]}, "environment"),
+        ({"budget_usd": float("nan")}, "--budget-usd nan: must be greater than 0"),
+        ({"query_task": "sums"}, "--query-task sums: exact_match is no mixture of tasks"),
+        ({"overrides": ["student.model=org/other"]}, "--set student.model=org/other: the model is "),
+        ({"budget_usd": 0}, "--budget-usd 0: must be greater than 0"),
         ({"teacher": "opnai_compatible"}, "--teacher opnai_compatible: no teacher is called"),
         ({"base_url": "http://127.0.0.1:9/v1", "teacher": "replay"}, "--base-url: teacher replay takes no address"),
     ],
@@ -347,6 +384,12 @@ def test_a_command_line_that_is_wrong_is_told_how_to_be_right(asked, tmp_path, c
         asked(**change)
     assert said in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_not_changed_by_its_evaluation(asked, model):
+    with pytest.raises(InputError, match=r"lies in the model's own folder.* --out"):
+        asked(out=model / "evaluations" / "x")
+    assert not (model / "evaluations").exists()
 
 
 def test_a_folder_without_a_model_names_the_runs_in_it(asked, finished):
@@ -443,13 +486,32 @@ def test_a_judge_is_asked_through_the_ledger_and_named(server, questions, tmp_pa
     assert (found.score.verdicts, found.score.judged_by) == ({"wrong": 6}, ["judith"])
     assert Counter(body["model"] for body in server.asked) == {"org/large": 6, "judith": 6}
     ledger = Ledger(tmp_path / "runs" / "ledger.sqlite")
-    assert {row.teacher: row.calls for row in ledger.spending("evaluation out")} == {"judith": 6, "org/large": 6}
+    assert {row.teacher: row.calls for row in ledger.spending("evaluation ../out")} == {"judith": 6, "org/large": 6}
     ledger.close()
     served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), regrade=True)
     assert len(server.asked) == 12  # the same opinions, out of the ledger
     renamed = ["served.name=judith"]
     with pytest.raises(InputError, match="the judge and the model have one name, 'judith'"):
         served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), overrides=renamed)
+
+
+def test_two_judges_of_one_name_are_refused(server, questions, tmp_path):
+    judge = f"{{use: judge, judge: {{use: openai_compatible, name: judith, model: MODEL, base_url: '{server.url}'}}}}"
+    both = f"{{use: mixture, tasks: {{a: {judge.replace('MODEL', 'one')}, b: {judge.replace('MODEL', 'two')}}}}}\n"
+    (tmp_path / "task.yaml").write_text(both, encoding="utf-8")
+    with pytest.raises(InputError, match="two different judges are called 'judith'"):
+        served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), query_task="a")
+    (tmp_path / "task.yaml").write_text(both.replace("two", "one"), encoding="utf-8")
+    found = served(server, questions, tmp_path, task=str(tmp_path / "task.yaml"), query_task="a")
+    assert found.score.judged_by == ["judith"]
+
+
+def test_folders_of_one_name_have_costs_of_their_own(server, questions, tmp_path):
+    priced = ["served.input_usd_per_million=0", "served.output_usd_per_million=100"]
+    for folder in ("a", "b"):
+        asking = [*priced, f"served.model={folder}"]
+        found = served(server, questions, tmp_path, overrides=asking, out=tmp_path / folder / "test")
+        assert (found.teacher_calls, found.cost_usd) == (6, pytest.approx(0.006)), folder
 
 
 def test_the_key_of_a_server_is_looked_for_before_anything(server, questions, tmp_path):

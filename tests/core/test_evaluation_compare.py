@@ -135,7 +135,9 @@ def test_prices_are_each_ones_own(two, tmp_path):
 
 def test_nothing_in_a_file_reaches_the_terminal_raw(two, tmp_path, capfd):
     evil = "\x1b]0;owned\x07\x9b2J\u202e"
-    folder = evaluation(tmp_path / "evil", rows("?" + "+" * 39, graded_by=evil, verdict=evil, task=evil, text=evil))
+    folder = evaluation(
+        tmp_path / "evil", rows("?" + "+" * 39, graded_by=evil, verdict=evil, task=evil, text=evil), missing={evil: 1}
+    )
     found = compare([two[0], folder])
     print_compared(found)
     said = capfd.readouterr().out
@@ -155,6 +157,7 @@ def test_short_names_that_are_the_same_are_given_whole(tmp_path):
         (["{run}:ful", "{good}"], "no stage is called 'ful'. Did you mean \"full\"?"),
         (["{good}", "{good}"], "is given twice"),
         (["{run}:full", "{run}:full"], "is given twice"),
+        (["{good}", "{good}/../good"], "is given twice"),
         (["{good}"], "name two or more to compare"),
         (["{good}", "nowhere"], "nowhere: no evaluation's folder, and no run's. Make one: twt evaluate"),
         (["{good}", "{good}:full"], "no evaluation's folder, and no run's"),

@@ -53,6 +53,10 @@ def test_answers_that_have_nothing_in_common_are_worth_as_many_as_they_are():
     assert share_interval([0.5] * 20, 80) == pytest.approx(wilson_interval(40, 80))
 
 
+def test_one_question_says_nothing_of_others_however_often_it_was_asked():
+    assert share_interval([0.5], 10) == pytest.approx(wilson_interval(0.5, 1))
+
+
 def test_all_right_ten_times_over_is_no_surer_than_once():
     assert share_interval([1.0] * 6, 60) == pytest.approx(wilson_interval(6, 6))
 

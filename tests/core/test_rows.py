@@ -81,6 +81,7 @@ BAD = {
     "id backslash": (row(id="..\\x"), 2, "backslashes"),
     "id control": (row(id="a\x00b"), 2, "control characters"),
     "id newline": (row(id="a\nb"), 2, "control characters"),
+    "id written backwards": (row(id="a\u202eb"), 2, "control characters"),
     "surrogate": (r'{"id": "q2", "query": "\ud83d?"}', 24, "lone surrogate"),
     "surrogate elsewhere": (r'{"id": "q2", "query": "?", "note": ["\uDC00"]}', 38, "lone surrogate"),
     "not UTF-8": (b'{"id": "q2", "query": "\xff"}', 24, "not UTF-8"),
@@ -225,3 +226,8 @@ def test_read_jsonl_gives_numbered_objects(tmp_path):
     assert next(rows) == (3, {"a": [0.5]})
     with pytest.raises(InputError, match=r"recordings\.jsonl:4:1 this line is a single value"):
         next(rows)
+
+
+def test_no_accepted_answer_is_left_where_the_method_looks():
+    assert Query(id="q", query="?", answer="7", other_answers=("seven",)).unlabeled() == Query(id="q", query="?")
+    assert Query(id="q", query="?", other_answers=("seven",)).unlabeled() == Query(id="q", query="?")

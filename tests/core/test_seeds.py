@@ -1,8 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from twt_core import seeds
+from twt_core import seeds, tables
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -88,6 +89,26 @@ def test_a_folder_of_another_config_is_refused_before_the_first_run(fresh, tmp_p
     monkeypatch.setattr(seeds.session, "run", lambda *_: pytest.fail("a run began"))
     with pytest.raises(InputError, match="mine-seed-1: made by another config, 'another'"):
         run_seeds(fresh, 2, (), tmp_path / "runs", "mine", Progress(quiet=True))
+
+
+def test_a_folder_that_is_damaged_says_so(fresh, tmp_path, twt):
+    (tmp_path / "runs" / "tiny-seed-1").mkdir(parents=True)
+    (tmp_path / "runs" / "tiny-seed-1" / "config.json").write_bytes(b"\xff{")
+    with pytest.raises(InputError, match=r"config.json: damaged"):
+        run_seeds(fresh, 2, (), tmp_path / "runs", None, Progress(quiet=True))
+    said = twt("run", fresh, "--name", "tiny-seed-1", "--runs-dir", tmp_path / "runs")
+    assert (said.code, "config.json: damaged" in said.err) == (2, True)
+
+
+def test_whose_opinion_a_grade_is_and_what_is_not_graded_is_said(finished, capfd):
+    judged = finished.summary.stages[0].model_copy(update={"judged_by": ["judith"]})
+    summary = finished.summary.model_copy(update={"stages": [judged], "ungraded": 3})
+    found = spread_of("x", [0, 1], [summary, finished.summary])
+    assert (found.judged_by, found.ungraded) == (["judith"], 3)
+    tables.print_seeds(found, Path("runs"))
+    said = capfd.readouterr().out
+    assert "JUDGED by judith" in said
+    assert "3 answers not graded" in said
 
 
 def test_a_seed_out_of_range_is_refused_before_the_first_run(fresh, tmp_path, monkeypatch):

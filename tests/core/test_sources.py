@@ -154,6 +154,18 @@ def test_each_held_out_source_has_answers(read, tmp_path):
     assert 'other.jsonl: no row has an "answer"' in refusal(read, MIXED, FILES, TESTED)
 
 
+def test_dev_queries_that_are_tested_with_are_noted(read, tmp_path):
+    rows = [
+        {"id": "d1", "query": "One and one?", "answer": "2"},
+        {"id": "d2", "query": "what is 3  plus 5?", "answer": "8"},
+    ]
+    project.write_rows(tmp_path / "dev.jsonl", rows[:1])
+    assert read("dev_queries={path: dev.jsonl}").notes == []
+    project.write_rows(tmp_path / "dev.jsonl", rows)
+    [note] = read("dev_queries={path: dev.jsonl}").notes
+    assert note.startswith("dev_queries: 1 of 2 ask the same as a test query, such as 'd2'")
+
+
 def test_a_task_without_queries_is_noted(read):
     data = read(MIXED, "queries={path: queries.jsonl, task: sums}", TESTED)
     assert data.notes == ["queries: none is of the task 'words'"]

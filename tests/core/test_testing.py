@@ -49,6 +49,8 @@ def test_answers_may_be_given_where_queries_have_none():
     check_task_evaluator(Sound(), [Query(id="a", query="Which?")], {"a": ["seven", "eight"]})
     with pytest.raises(ValueError, match="labels: give an answer to query 'a', which has none of its own"):
         check_task_evaluator(Sound(), [Query(id="a", query="Which?")])
+    with pytest.raises(ValueError, match=r"labels: give query 'a' a list of answers: \['seven'\]"):
+        check_task_evaluator(Sound(), [Query(id="a", query="Which?")], {"a": "seven"})
     with pytest.raises(ValueError, match="queries: give at least one"):
         check_task_evaluator(Sound(), [])
 
@@ -130,6 +132,10 @@ FAULTS = {
         "rewrite_messages(), on query 'a': the question is not in it",
     ),
     "a query refused": ({"check": lambda self, query: 1 / 0}, "check(), on query 'a' raised ZeroDivisionError"),
+    "weights that are no mapping": (
+        {"factor_weights": lambda self, query: [1.0]},
+        "factor_weights(), on query 'a' raised TypeError",
+    ),
     "weights of two": (
         {"factor_weights": lambda self, query: {"correctness": 1.0, "style": 1.0}},
         "{'correctness': 1.0, 'style': 1.0} do not sum to 1",
@@ -243,6 +249,12 @@ def test_a_parser_that_takes_for_ever_is_ended(monkeypatch):
     monkeypatch.setattr(findings, "MOST_SECONDS", 0.5)
     with pytest.raises(Nonconformity, match=r"read\('aaaa.*\), on query 'a' takes more than 0.5 s: look for"):
         check_task_evaluator(broken(read=bomb)(), QUERIES)
+
+
+@pytest.mark.parametrize("schema", [[], None, {"type": "object", "required": None}], ids=str)
+def test_a_schema_that_is_none_is_found(schema):
+    with pytest.raises(Nonconformity, match=r"answer_schema\(\), on query 'a'"):
+        check_task_evaluator(broken(answer_schema=lambda self, query: schema)(), QUERIES, structured=True)
 
 
 def test_structured_answers_are_asked_for_only_where_they_are_meant():

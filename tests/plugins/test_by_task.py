@@ -37,16 +37,24 @@ def test_tests_alone_would_fail_the_other_tasks_and_the_way_out_is_named():
     context = samples.context(MIXED, QUERIES)
     with pytest.raises(InputError) as caught:
         ConfidenceScorer.model_validate({"use": "tests_passed"}).check_run(context)
-    assert "1 of 2 queries have no \"tests\", such as 's'" in str(caught.value)
+    assert "1 of 2 queries have no tests that their task runs, such as 's'" in str(caught.value)
     assert "{use: by_task, tasks: {code: {use: tests_passed}}}" in str(caught.value)
     scorer().check_run(context)
+
+
+def test_tests_that_no_task_runs_are_none():
+    tested = QUERIES[0].model_copy(update={"tests": ("assert f(1) == 2",)})
+    with pytest.raises(InputError, match="1 of 2 queries have no tests that their task runs, such as 's'"):
+        ConfidenceScorer.model_validate({"use": "tests_passed"}).check_run(samples.context(MIXED, [tested, QUERIES[1]]))
+    with pytest.raises(InputError, match="the task 'exact_match' runs no tests"):
+        scorer(tasks={"sums": {"use": "tests_passed"}}).check_run(samples.context(MIXED, [tested, QUERIES[1]]))
 
 
 @pytest.mark.parametrize(
     ("options", "task", "words"),
     [
         ({"tasks": {"cod": {"use": "tests_passed"}}}, MIXED, "no task is called 'cod'. Did you mean \"code\"?"),
-        ({"tasks": {"sums": {"use": "tests_passed"}}}, MIXED, 'no query has "tests"'),
+        ({"tasks": {"sums": {"use": "tests_passed"}}}, MIXED, "the task 'exact_match' runs no tests"),
         ({}, None, "the task_evaluator exact_match is no mixture of tasks"),
     ],
 )

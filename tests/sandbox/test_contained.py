@@ -82,6 +82,16 @@ def test_the_standard_library_is_there_and_nothing_else() -> None:
     assert run(source, [F], LATER) == [Values((("e3b0", True, "0.1"),))]
 
 
+def test_a_program_is_a_module_that_its_classes_can_be_found_in() -> None:
+    source = (
+        "from __future__ import annotations\nimport pickle\nfrom dataclasses import dataclass\n"
+        "from typing import get_type_hints\n"
+        "@dataclass\nclass Point:\n    x: int\n    y: Point = None\n"
+        "def f():\n    return pickle.loads(pickle.dumps(Point(1))).x, len(get_type_hints(Point))"
+    )
+    assert run(source, [F], LATER) == [Values(((1, 2),))]
+
+
 def test_sets_have_one_order() -> None:
     source = "def f():\n    return list({'alpha', 'beta', 'gamma', 'delta', 'epsilon'})"
     assert len({str(run(source, [F], SOON)) for _ in range(3)}) == 1

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from evaluators import Case, cases, processes
 
-from twt_core.sandbox import contained, pool
+from twt_core.sandbox import contained, pool, starter
 from twt_core.sandbox.contained import BACKENDS
 from twt_core.sandbox.pool import Pool
 from twt_core.sandbox.program import Fault, Limits, Program, Snippet, Values
@@ -151,6 +155,97 @@ def test_where_no_worker_lives_it_is_nobodys_fault(monkeypatch: pytest.MonkeyPat
     assert len(tries) == 3
 
 
+@pytest.mark.parametrize("backend", HERE)
+def test_a_program_that_is_killed_from_outside_is_not_to_blame(workers: Pool) -> None:
+    """As by a kernel that runs out of memory."""
+    workers.answers(ONE)
+    warm, over = processes(os.getpid()), threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.2):
+            for number in processes(os.getpid()) - warm:
+                os.kill(int(number), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    (answer,) = workers.answers(SLEEPS)
+    over.set()
+    killer.join()
+    assert isinstance(answer, Fault) and answer.verdict == "infra"
+    assert workers.answers(ONE) == [Values((1,))]
+
+
+def test_a_report_for_many_tests_fills_no_memory() -> None:
+    text = json.dumps(["l", *[["s"]] * 7000])
+    line = json.dumps(["values", text]).encode() + b"\n"
+    source = (
+        "import os\ndef f():\n    for file in range(3, 20):\n        try:\n"
+        f"            os.write(file, {line!r} * 1000)\n        except OSError:\n            pass\n    return 1"
+    )
+    workers = Pool("none", size=1)
+    workers.answers(ONE)
+    tracemalloc.start()
+    found = workers.answers(ONE._replace(source=source, snippets=ONE.snippets * 1000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    workers.close()
+    assert len(found) == 1000 and found[-1] == Fault("bad_return", "too long")
+    assert isinstance(found[0], Values) and len(found[0].values[0]) == 7000  # what it wrote was read
+    assert 8 * 2**20 < most < 32 * 2**20
+
+
+@pytest.mark.parametrize("left", range(12))
+def test_a_lack_of_file_descriptors_is_nobodys_fault_and_loses_none(left: int) -> None:
+    workers, held = Pool("none", size=1), []
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 50, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        for _ in range(left):
+            os.close(held.pop())
+        (answer,) = workers.answers(ONE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for file in held:
+            os.close(file)
+    workers.close()
+    assert answer == Values((1,)) or (isinstance(answer, Fault) and answer.verdict == "infra")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_lack_of_threads_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    workers = Pool("none", size=2)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        starter._queue.cache_clear()
+        assert list(workers.many([ONE] * 2)) == [[Fault("infra", "can't start new thread")]] * 2
+    assert list(workers.many([ONE] * 2)) == [[Values((1,))]] * 2
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        assert list(workers.many([ONE] * 2)) == [[Values((1,))]] * 2  # in this one, by a warm worker
+    workers.close()
+
+
+def test_a_machine_that_stood_still_takes_no_time_from_a_program() -> None:
+    """As when a container is paused, with all that runs in it."""
+    program = "import time\ndef f():\n    for _ in range(10): time.sleep(0.1)\n    return 1"
+    with _evaluator("none", program, seconds=2.0) as evaluator:
+        numbers = [evaluator.pid, *map(int, processes(evaluator.pid))]
+        for number in numbers:
+            os.kill(number, signal.SIGSTOP)
+        time.sleep(3.5)
+        for number in reversed(numbers):
+            os.kill(number, signal.SIGCONT)
+        said, _ = evaluator.communicate(timeout=60)
+    assert said == b"[[Values(values=(1,))], [Values(values=(1,))], [Values(values=(1,))], [Values(values=(1,))]]\n"
+
+
 def test_a_worker_that_does_not_obey_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twt_core.sandbox.worker._SECONDS_TO_DIE", 0.3)
     worker = Worker("none")
@@ -182,7 +277,7 @@ def test_closing_leaves_no_process_and_no_zombie(workers: Pool) -> None:
     assert not any(Path(f"/proc/{number}").exists() for number in numbers)
 
 
-def _evaluator(backend: str, program: str) -> subprocess.Popen[bytes]:
+def _evaluator(backend: str, program: str, seconds: float = 600.0) -> subprocess.Popen[bytes]:
     """Somebody who runs two programs, and says so once both are under way."""
     code = (
         f"import sys, threading, time; sys.path.insert(0, {str(ROOT)!r})\n"
@@ -194,7 +289,7 @@ def _evaluator(backend: str, program: str) -> subprocess.Popen[bytes]:
         "    time.sleep(0.3)\n"
         "    print('on', flush=True)\n"
         "threading.Thread(target=tell, daemon=True).start()\n"
-        f"list(workers.many([Program({program!r}, [Snippet('', ('f()',))], Limits(seconds=600))] * 4))\n"
+        f"print(list(workers.many([Program({program!r}, [Snippet('', ('f()',))], Limits(seconds={seconds}))] * 4)))\n"
     )
     made = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert made.stdout is not None and made.stdout.readline() == b"on\n"

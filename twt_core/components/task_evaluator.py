@@ -22,6 +22,10 @@ class TaskEvaluator(Component):
         """The tasks that queries name (`Query.task`), of a mixture; none where all queries are of one task."""
         return ()
 
+    def of(self, query: Query) -> TaskEvaluator:
+        """The task that `query` is of: this one, or one of a mixture's."""
+        return self
+
     def factor_weights(self, query: Query) -> dict[str, float]:
         """The factors of eq. 1 with their weights, which sum to 1. The teacher is told them with the query."""
         return {"correctness": 1.0}

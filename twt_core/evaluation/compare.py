@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from twt_core import finished, terminal
 from twt_core.comparisons import Comparison, compare_all, on_shared_questions
@@ -128,9 +129,9 @@ def _questions(rows: Sequence[Prediction]) -> set[tuple[str, str]]:
 def _named(answers: Sequence[Answers]) -> list[Answers]:
     if len(answers) < 2:
         raise InputError("nothing to compare it with: name two evaluations or stages, or a run that has several")
-    given = [one.given for one in answers]
-    if twice := [name for name in given if given.count(name) > 1]:
-        raise InputError(f"{twice[0]} is given twice: name different evaluations or stages")
+    places = [os.path.realpath(one.given) for one in answers]
+    if twice := [one.given for one, place in zip(answers, places, strict=True) if places.count(place) > 1]:
+        raise InputError(f"{twice[-1]} is given twice: name different evaluations or stages")
     if len({one.name for one in answers}) < len(answers):
         return [replace(one, name=one.given) for one in answers]
     return list(answers)
@@ -174,7 +175,7 @@ def _of_evaluation(folder: Path) -> Answers:
     try:
         found = Evaluation.model_validate_json(file.read_text(encoding="utf-8"))
         measured = EvaluationConfig.model_validate(found.settings.get("evaluation", {}))
-    except ValidationError:
+    except ValueError:  # no JSON, no UTF-8, or no evaluation
         raise InputError(
             f"{file}: damaged, or of another version of TwT. The same twt evaluate writes it anew"
         ) from None
@@ -182,7 +183,7 @@ def _of_evaluation(folder: Path) -> Answers:
     if len(rows) != found.score.answers:
         raise TwtError(f"{folder}: {len(rows)} of {found.score.answers} predictions are there: twt evaluate mends it")
     given, name = terminal.plain(str(folder)), terminal.plain(folder.resolve().name)
-    return Answers(given, name, _printable(rows), measured, tuple(found.notes()))
+    return Answers(given, name, _printable(rows), measured, tuple(map(terminal.plain, found.notes())))
 
 
 def _printable(rows: list[Prediction]) -> list[Prediction]:

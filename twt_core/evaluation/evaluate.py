@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from twt_core import contract
 from twt_core.asking import Desk
 from twt_core.components import Context
 from twt_core.distillation import asked_with
@@ -28,6 +30,7 @@ from twt_core.evaluation.texts import (
 )
 from twt_core.ledger import Ledger, Spending
 from twt_core.metrics import score_stage, score_tasks
+from twt_core.models import find_model
 from twt_core.progress import Progress
 from twt_core.records import Completion, Failed, Prediction, Query, Request
 from twt_core.rows import Naming, read_queries, shared_queries
@@ -93,8 +96,8 @@ class Work:
 
     @property
     def account(self) -> str:
-        """What its calls are counted under in the ledger."""
-        return f"evaluation {self.folder.name}"
+        """What its calls are counted under in the ledger: its folder as seen from the ledger's."""
+        return f"evaluation {os.path.relpath(self.folder.resolve(), self.wanted.runs.resolve())}"
 
 
 def evaluate(wanted: Wanted, progress: Progress | None = None) -> Evaluation:
@@ -132,8 +135,10 @@ def prepare(wanted: Wanted, progress: Progress) -> Work:
     """
     subject = find_subject(wanted.subject, wanted.stage, wanted.runs, wanted.base_url, wanted.teacher)
     settings = read_settings(subject.says, wanted.task, wanted.overrides)
+    work = Work(wanted, subject, settings, [], 0, progress)
+    _check_options(work)
     queries = read_queries(wanted.queries, settings.task, Naming(wanted.query_task))[: wanted.limit]
-    if not any(settings.task.gradable(query) for query in queries):
+    if not any(contract.gradable(settings.task, query) for query in queries):
         raise InputError(f'{wanted.queries}: no row has an "answer", so nothing can be measured')
     seen = shared_queries(subject.trained_on, queries)
     if seen and not wanted.allow_seen:
@@ -143,7 +148,25 @@ def prepare(wanted: Wanted, progress: Progress) -> Work:
             f"{wanted.queries}: {wanted.subject} was distilled from {len(seen)} of its queries: {named}{more}. "
             "Remove them, or give --allow-seen, which marks the result"
         )
-    return Work(wanted, subject, settings, queries, len(seen), progress)
+    return replace(work, queries=queries, trained_on=len(seen))
+
+
+def _check_options(work: Work) -> None:
+    """Refuse options that each are right and do not go together."""
+    wanted, settings = work.wanted, work.settings
+    if wanted.budget_usd is not None and not wanted.budget_usd > 0:  # nor NaN, which nothing would pass
+        raise InputError(f"--budget-usd {wanted.budget_usd}: must be greater than 0; without it there is no limit")
+    if wanted.query_task is not None and not settings.task.task_names:
+        raise InputError(f"--query-task {wanted.query_task}: {settings.task.use} is no mixture of tasks: leave it out")
+    if settings.student is None:
+        return
+    model = settings.student.model
+    if work.subject.kind == "model" and {"model": model} != work.subject.says["student"]:
+        raise InputError(f"--set student.model={model}: the model is {work.subject.name}; it is set for an adapter")
+    base = find_model(model)
+    if isinstance(base, Path) and work.folder.resolve().is_relative_to(base.resolve()):
+        # Its files are the model's identity: with the evaluation among them, it would be another model's.
+        raise InputError(f"{work.folder}: lies in the model's own folder, and would change it. Give another --out")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from twt_core.config_difference import config_difference
 from twt_core.errors import InputError
@@ -28,6 +28,8 @@ RESULT = "evaluation.json"
 EVALUATIONS = Path("evaluations")
 
 _LOCK = ".lock"
+#: What may be there before an identity is: what a process left that was killed as it made the folder.
+_BEFORE_IDENTITY = {_LOCK, f".{IDENTITY}.partial"}
 
 
 class Text(Generation):
@@ -50,7 +52,7 @@ def open_folder(path: Path, identity: Identity, progress: Progress, *, regrade: 
     Raises:
         InputError: it holds another evaluation, or something else; another process works on it; it cannot be written.
     """
-    if path.is_dir() and not (path / IDENTITY).exists() and any(one.name != _LOCK for one in path.iterdir()):
+    if path.is_dir() and not (path / IDENTITY).exists() and {one.name for one in path.iterdir()} - _BEFORE_IDENTITY:
         raise InputError(f"{path}: holds something else than an evaluation. Give another --out")
     with _locked(path):
         before = _identity_in(path)
@@ -88,7 +90,7 @@ def _identity_in(path: Path) -> Identity | None:
         found = Identity.model_validate_json((path / IDENTITY).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValidationError:
+    except ValueError:  # no JSON, no UTF-8, or no identity
         found = None
     if found is None or found.version != VERSION:
         raise InputError(f"{path / IDENTITY}: damaged, or of another version of TwT. Give another --out")

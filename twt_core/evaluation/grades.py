@@ -31,7 +31,7 @@ def read_predictions(folder: Path) -> list[Prediction]:
 def grade_texts(
     folder: Path, texts: Sequence[Text], queries: Mapping[str, Query], context: Context, progress: Progress
 ) -> tuple[list[Prediction], int]:
-    """Grade what is not graded yet, and again what could not be.
+    """Grade what is not graded yet, and again what could not be, or was another text.
 
     Args:
         folder: the evaluation's.
@@ -44,10 +44,11 @@ def grade_texts(
         All predictions, in the order of the texts, and how many of them are new.
     """
     path, there = folder / PREDICTIONS, read_predictions(folder)
-    held = {_key(row): row for row in there if not _to_be_tried_again(row)}
+    written = {_key(text): text.text for text in texts}
+    held = {_key(row): row for row in there if written.get(_key(row)) == row.text and not _to_be_tried_again(row)}
     todo = [text for text in texts if _key(text) not in held]
-    if todo and len(held) < len(there):
-        progress.say(f"grading {len(there) - len(held)} answers again that could not be graded")
+    if len(held) < len(there):
+        progress.say(f"{len(there) - len(held)} answers could not be graded, or their texts changed: graded anew")
         write_whole(path, map(line, held.values()))
     for rows in _graded_now(path, todo, queries, context, progress) if todo else ():
         held.update((_key(row), row) for row in rows)

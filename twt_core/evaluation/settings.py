@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -53,6 +54,14 @@ class EvaluationSettings(Settings):
             raise ValueError(f"the judge and the model have one name, {self.served.name!r}: give the judge another")
         return self
 
+    @model_validator(mode="after")
+    def _one_judge_a_name(self) -> Self:
+        known: dict[str, Teacher] = {}
+        for judge in teachers_in(self.task):
+            if known.setdefault(judge.name, judge) != judge:
+                raise ValueError(f"two different judges are called {judge.name!r}: give each a name of its own")
+        return self
+
     @property
     def judges(self) -> list[Teacher]:
         """The teachers that the task asks."""
@@ -79,7 +88,7 @@ def read_settings(subject: dict[str, Json], task: str | None, overrides: Sequenc
         InputError: whatever is wrong, each problem on a line of its own.
     """
     said = _task_of(task)
-    source = ConfigSource(Path("twt evaluate"), EvaluationSettings, {**subject, **said.values}, said.places)
+    source = ConfigSource(Path("twt evaluate"), EvaluationSettings, {**deepcopy(subject), **said.values}, said.places)
     source.override(overrides, {})
     try:
         settings = EvaluationSettings.model_validate(source.value, context={"folder": said.folder})

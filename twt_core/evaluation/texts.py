@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from twt_core import contract
 from twt_core.asking import Desk
 from twt_core.components import Teacher
 from twt_core.distillation import asked_with
@@ -80,7 +81,7 @@ def write_with_student(
         def keep(place: int, made: Generation) -> None:
             file.add(Text(**dict(made), sample=todo[place].sample))
 
-        student.answer(subject.adapter, prompts, lambda text, name: task.answered(text, queries[name]), keep)
+        student.answer(subject.adapter, prompts, lambda text, name: contract.answered(task, text, queries[name]), keep)
 
 
 def student_of(subject: Subject, settings: EvaluationSettings, progress: Progress, seed: int) -> Student:

@@ -19,19 +19,19 @@ def limit(seconds: float, memory_mb: int, file_mb: int) -> None:
     """Resource limits of the kernel: address space, processor time, files. The wall clock is the parent's to watch."""
     most = {
         resource.RLIMIT_AS: memory_mb * 2**20,
-        resource.RLIMIT_CPU: int(seconds) + 2,
         resource.RLIMIT_FSIZE: file_mb * 2**20,
         resource.RLIMIT_NOFILE: 64,
         resource.RLIMIT_CORE: 0,
     }
     for kind, value in most.items():
         _lower(kind, value)
+    _lower(resource.RLIMIT_CPU, int(seconds) + 2, spare=1)  # SIGXCPU, and SIGKILL for who ignores it
 
 
-def _lower(kind: int, value: int) -> None:
+def _lower(kind: int, value: int, spare: int = 0) -> None:
     _, hard = resource.getrlimit(kind)
-    least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (least, least))
+    soft, most = (one if hard == resource.RLIM_INFINITY else min(one, hard) for one in (value, value + spare))
+    resource.setrlimit(kind, (soft, most))
 
 
 class Walls:
@@ -59,8 +59,11 @@ class Walls:
             if required:
                 raise
 
-    def put_up(self) -> None:
+    def put_up(self) -> bool:
         """Give up new privileges, processes and threads, and what the rules and the filter do not allow.
+
+        Returns:
+            Whether there is a filter: then the process cannot kill itself, either.
 
         Raises:
             OSError: what the kernel answered.
@@ -72,9 +75,11 @@ class Walls:
                 landlock.restrict(self.rules)
             if self._filter is not None:
                 self._filter.install()
+                return True
         except OSError:
             if self._required:
                 raise
+        return False
 
 
 def harden() -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from errno import ENOMEM
+from types import ModuleType
 
 from twt_core.sandbox import confine, literals
 
@@ -39,14 +41,21 @@ def run(job: int, report: int, output: int, walls: Walls | None, parent: int) ->
     try:
         os.chdir(told["folder"])
         confine.limit(told["seconds"], told["memory_mb"], told["file_mb"])
-        walls.put_up() if walls else confine.die_with_parent()
+        filtered = _put_up(walls)
     except OSError as error:
         _say(report, "infra", f"{type(error).__name__}: {error}")
         return
     if os.getppid() != parent:  # it ended before this process was told to end with it
         return
-    _say(report, "ready")
+    _say(report, *(("ready", "filtered") if filtered else ("ready",)))
     _run(report, told["source"], tuple((setup, tuple(expressions)) for setup, expressions in told["snippets"]))
+
+
+def _put_up(walls: Walls | None) -> bool:
+    if walls:
+        return walls.put_up()
+    confine.die_with_parent()
+    return False
 
 
 def _read(job: int) -> dict[str, Any]:
@@ -63,7 +72,8 @@ def _keep_open(kept: Iterable[int]) -> None:
 
 
 def _run(report: int, source: str, snippets: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
-    names: dict[str, Any] = {"__name__": "solution", "__builtins__": __builtins__}
+    module = sys.modules["solution"] = ModuleType("solution")  # where dataclasses, typing and pickle look for it
+    names = vars(module)
     fault, _ = _attempt(lambda: exec(compile(source, "<solution>", "exec", dont_inherit=True), names))
     _say(report, *(fault or ("loaded",)))
     if fault:

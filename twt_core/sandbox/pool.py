@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from twt_core.sandbox.program import Answer, Fault, Program
@@ -48,7 +48,7 @@ class Pool:
         with ThreadPoolExecutor(self._size) as threads:
             try:
                 for program in programs:
-                    waiting.append(threads.submit(self._tried, program, stopped))
+                    waiting.append(self._begun(threads, program, stopped))
                     if len(waiting) >= _AHEAD * self._size:
                         yield waiting.popleft().result()
                 while waiting:
@@ -58,6 +58,14 @@ class Pool:
                 threads.shutdown(wait=False, cancel_futures=True)
                 self._stop(stopped)
                 raise
+
+    def _begun(self, threads: Executor, program: Program, stopped: threading.Event) -> Future[list[Answer]]:
+        try:
+            return threads.submit(self._tried, program, stopped)
+        except RuntimeError:  # no thread is left to be had: in this one
+            found: Future[list[Answer]] = Future()
+            found.set_result(self._tried(program, stopped))
+            return found
 
     def _tried(self, program: Program, stopped: threading.Event) -> list[Answer]:
         for _ in range(_TRIES):

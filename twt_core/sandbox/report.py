@@ -12,6 +12,8 @@ from twt_core.sandbox.program import Answer, Fault, Snippet, Values
 
 # What the process itself may say went wrong; the rest is seen from outside.
 _FAULTS = ("error", "early_exit", "oom", "bad_return")
+# The first line, and whether a filter keeps the process from killing itself.
+_READY = {b'["ready"]': False, b'["ready", "filtered"]': True}
 
 
 def read(said: bytes, ended_by_us: Fault | None, status: int, snippets: Sequence[Snippet]) -> list[Answer]:
@@ -24,7 +26,7 @@ def read(said: bytes, ended_by_us: Fault | None, status: int, snippets: Sequence
         snippets: what it was asked.
     """
     lines = said.split(b"\n")[:-1]
-    if not lines or lines[0] != b'["ready"]':
+    if not lines or lines[0] not in _READY:
         return [_not_begun(lines, ended_by_us, status)] * len(snippets)
     try:
         found = [_answer(line) for line in lines[1 : len(snippets) + 2]]
@@ -33,7 +35,7 @@ def read(said: bytes, ended_by_us: Fault | None, status: int, snippets: Sequence
     if found and isinstance(found[0], Fault):
         return [found[0]] * len(snippets)
     given = [_fitting(answer, snippet) for answer, snippet in zip(found[1:], snippets, strict=False)]
-    return given + [ended_by_us or _ended(status)] * (len(snippets) - len(given))
+    return given + [ended_by_us or _ended(status, _READY[lines[0]])] * (len(snippets) - len(given))
 
 
 def _not_begun(lines: Sequence[bytes], ended_by_us: Fault | None, status: int) -> Fault:
@@ -63,9 +65,11 @@ def _fitting(answer: Answer, snippet: Snippet) -> Answer:
     return answer
 
 
-def _ended(status: int) -> Fault:
+def _ended(status: int, filtered: bool) -> Fault:
     if status == -signal.SIGXCPU:
         return Fault("timeout", "processor time")
+    if status == -signal.SIGKILL and filtered:
+        return Fault("infra", "killed from outside, as a kernel does that runs out of memory")
     if status < 0:
         return Fault("crashed", signal.strsignal(-status) or str(status))
     return Fault("early_exit", str(status))

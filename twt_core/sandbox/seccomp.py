@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from errno import EPERM
 
 from twt_core.sandbox import syscalls
@@ -81,14 +82,14 @@ def _on(number: int, block: list[_Step]) -> list[_Step]:
 
 
 def _checks() -> dict[str, list[_Step]]:
-    own = _one_of(0, (_OWN,))
+    own = _one_of(0, (_OWN,))  # but not to kill itself: what is killed was killed from outside
     return {
         "open": _none_of(1, _CHANGES),
         "openat": _none_of(2, _CHANGES),
         "ioctl": _one_of(1, _IOCTLS),
         "fcntl": _one_of(1, _FCNTLS),
-        "kill": own,
-        "tgkill": own,
+        "kill": [*_not(1, signal.SIGKILL), *own],
+        "tgkill": [*_not(2, signal.SIGKILL), *own],
         "prlimit64": [*_zero(0), *_zero(2), *_zero(2, high=True), _ALLOW],
     }
 
@@ -99,6 +100,10 @@ def _load(argument: int, high: bool = False) -> _Step:
 
 def _one_of(argument: int, values: tuple[int, ...]) -> list[_Step]:
     return [_load(argument), *[step for value in values for step in _on(value, [_ALLOW])], _REFUSE]
+
+
+def _not(argument: int, value: int) -> list[_Step]:
+    return [_load(argument), (_EQUAL, 0, 1, value), _REFUSE]
 
 
 def _none_of(argument: int, bits: int) -> list[_Step]:

@@ -14,6 +14,8 @@ from twt_core.sandbox.program import Fault, Limits
 
 _SECONDS_TO_BEGIN = 30.0
 _CHUNK = 65_536
+_LONGEST_REPORT = 3 << 18  # what is read of it takes many times as much memory
+_LATE = 1.0  # seconds: then it was not the program alone that had no time
 
 
 class Watch:
@@ -33,8 +35,7 @@ class Watch:
 
     def __init__(self, limits: Limits, snippets: int, line: socket) -> None:
         self._limits, self._snippets, self._line = limits, snippets, line
-        self._report, report = os.pipe()
-        self._output, output = os.pipe()
+        (self._report, report), (self._output, output) = _two_pipes()
         self.theirs = [report, output]
         self.said = bytearray()
         self.status: int | None = None
@@ -101,7 +102,9 @@ class Watch:
             left, fault = self._began + self._limits.seconds, Fault("timeout", f"after {self._limits.seconds:g} s")
         left -= time.monotonic()
         if left <= 0:
-            self.ended_by_us = fault
+            self.ended_by_us = (
+                fault if left > -_LATE else Fault("infra", f"seen {-left:.1f} s too late: it stood still")
+            )
         return max(0.0, left)
 
     def _take(self, stream: int, chunk: bytes) -> None:
@@ -110,9 +113,19 @@ class Watch:
             self._lines += chunk.count(b"\n")
             if self._lines and self._began is None:
                 self._began = time.monotonic()
-            if len(self.said) > 4096 + 3 * LONGEST * self._snippets:
+            if len(self.said) > min(4096 + 3 * LONGEST * self._snippets, _LONGEST_REPORT):
                 self.ended_by_us = Fault("bad_return", "too long")
         else:
             self._printed += len(chunk)
             if self._printed > self._limits.output_kb * 1024:
                 self.ended_by_us = Fault("output_limit", f"more than {self._limits.output_kb} KiB")
+
+
+def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    first = os.pipe()
+    try:
+        return first, os.pipe()
+    except OSError:
+        for end in first:
+            os.close(end)
+        raise

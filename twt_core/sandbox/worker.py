@@ -51,15 +51,16 @@ class Worker:
 
     def __init__(self, backend: Backend, depth: bool = True) -> None:
         self._contained = backend != "none"
-        self._said = _file("said")
-        self._line, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = started(_command(backend, depth, theirs.fileno()), theirs, self._said, _ENVIRONMENT)
-        except OSError as error:
-            self._line.close()
-            self._said.close()
-            raise Lost(str(error)) from None
+        with ExitStack() as opened:
+            try:
+                self._said = opened.enter_context(_file("said"))
+                self._line, theirs = socket.socketpair()
+                opened.enter_context(self._line)
+                with theirs:
+                    self._process = started(_command(backend, depth, theirs.fileno()), theirs, self._said, _ENVIRONMENT)
+            except (OSError, RuntimeError) as error:  # no file, no process or no thread is left to be had
+                raise Lost(str(error)) from None
+            opened.pop_all()
         self._expect(READY, _SECONDS_TO_START)
 
     def answers(self, program: Program) -> list[Answer]:

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from contextlib import suppress
 
 from twt_core.sandbox import inside
@@ -34,6 +35,7 @@ def serve(control: int, walls: Walls | None) -> None:
     The status, an exit code or a negative signal number, is sent once the process and whatever it started is gone: when
     it ends by itself, or when `END` comes.
     """
+    sys.argv[:] = [""]  # what a program may look for there is not what this process was told
     for name in _MODULES:
         importlib.import_module(name)
     line = socket.socket(fileno=os.dup(control))  # a low number: a child closes those

@@ -45,14 +45,17 @@ def check_task_evaluator(
 
     Raises:
         Nonconformity: what is wrong, and the way out.
-        ValueError: no query, or one without a label.
+        ValueError: no query, one without a label, or labels that are no list.
     """
     if not queries:
         raise ValueError("queries: give at least one that the task accepts")
     findings = Findings(task)
     check_component(task, findings)
     for query in queries:
-        answers = tuple((labels or {}).get(query.id, query.answers))
+        given = (labels or {}).get(query.id, query.answers)
+        if isinstance(given, str):
+            raise ValueError(f"labels: give query {query.id!r} a list of answers: [{given!r}]")
+        answers = tuple(given)
         if not answers:
             raise ValueError(f"labels: give an answer to query {query.id!r}, which has none of its own")
         checks = _Checks(task, query, answers, findings)
@@ -122,11 +125,12 @@ class _Checks:
         return Draft(query=query, annotation=thought, student_rationale="Seven, I think.")
 
     def factors_weigh_one(self) -> None:
-        weights = self.findings.call(f"factor_weights(), on {self.of}", lambda: self.task.factor_weights(self.query))
+        place = f"factor_weights(), on {self.of}"
+        weights = self.findings.call(place, lambda: dict(self.task.factor_weights(self.query)))
         if weights is not None:
             self.findings.expect(
                 math.isclose(sum(weights.values()), 1, abs_tol=1e-6) and min(weights.values(), default=-1) >= 0,
-                f"factor_weights(), on {self.of}: {weights} do not sum to 1, none below 0",
+                f"{place}: {weights} do not sum to 1, none below 0",
             )
 
     def labels_are_compared(self) -> None:
@@ -216,9 +220,9 @@ class _Checks:
 
     def objects_are_read(self) -> None:
         place = f"answer_schema(), on {self.of}"
-        schema = self.findings.call(place, lambda: json.loads(json.dumps(self.task.answer_schema(self.query))))
+        schema = self.findings.call(place, lambda: json.loads(json.dumps(dict(self.task.answer_schema(self.query)))))
         if schema is None or not self.findings.expect(
-            schema.get("type") == "object" and {"rationale", "answer"} <= set(schema.get("required", [])),
+            schema.get("type") == "object" and {"rationale", "answer"} <= set(schema.get("required") or []),
             f"{place}: expected an object's schema that requires rationale and answer",
         ):
             return
@@ -310,7 +314,7 @@ class _Grading:
 
     def _gradable(self, query: Query) -> bool:
         place = f"gradable(), on query {query.id!r}"
-        return self.findings.call(place, lambda: self.task.gradable(query)) is not False
+        return self.findings.call(place, lambda: contract.gradable(self.task, query)) is not False
 
 
 def _storable(text: str) -> bool:

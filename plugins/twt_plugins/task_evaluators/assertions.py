@@ -19,8 +19,11 @@ from twt_plugins.task_evaluators.preparations import names, needed, tied
 from twt_plugins.task_evaluators.vetting import BUILTINS, MODULES, forbidden
 
 _LONGEST = 10_000
+_DEEPEST = 64
 _COSTLY = (ast.comprehension, ast.BinOp, ast.JoinedStr)
 _STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+# What compares in the program's own process, where its objects may be equal to anything.
+_COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "contains", "countOf", "indexOf", "isclose"})
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,15 @@ def _statements(text: str) -> list[ast.stmt]:
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the test {_shown(text)} is not Python: {error}") from None
+    if _is_deep(body):  # whatever walks it goes as deep
+        raise ValueError(f"the test {_shown(text)} nests more than {_DEEPEST} deep")
     return body or [ast.Pass()]
+
+
+def _is_deep(body: Sequence[ast.AST]) -> bool:
+    for _ in range(_DEEPEST):
+        body = [child for node in body for child in ast.iter_child_nodes(node)]
+    return bool(body)
 
 
 def _shown(text: str) -> str:
@@ -127,6 +138,15 @@ def _is_costly(expression: str) -> bool:
     nodes = list(ast.walk(ast.parse(expression)))
     calls = sum(isinstance(node, ast.Call) for node in nodes)
     return calls > 1 or any(isinstance(node, _COSTLY) for node in nodes)
+
+
+def _compares(node: ast.AST, known: set[str]) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return module in known and name in _COMPARING
+        case ast.Name(id=name):
+            return name in known & _COMPARING
+    return isinstance(node, ast.Compare)
 
 
 def _name(name: str) -> ast.Name:
@@ -207,7 +227,7 @@ class _Parts:
             return _rebuilt(node, self._split)
         called = node.func if isinstance(node, ast.Call) else None
         own = isinstance(called, ast.Name) and called.id in unknown
-        if not own and any(isinstance(one, ast.Compare) for one in ast.walk(node)):
+        if not own and any(_compares(one, self.known) for one in ast.walk(node)):
             raise ValueError(
                 f"the test {_shown(self.text)} compares within {_shown(ast.unparse(node))}: compare outside"
             )

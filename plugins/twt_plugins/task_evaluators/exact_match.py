@@ -21,8 +21,9 @@ USUAL: tuple[Ignored, ...] = ("width", "case", "punctuation", "articles")
 
 _TOKEN = re.compile(
     r"(?<!\w)-?\d+(?:[.:/]\d+)*%?|(?<![\w.])\.\d+%?"  # a number keeps its sign and point: 3.5 is not 35, nor -5 5
-    r"|\d+|[^\W\d]\w*(?:['.]\w+)*[+#]*|[<>]=?|[≤≥≠]"
+    r"|\d+|[^\W\d]\w*(?:['.]\w+)*[+#]*|[<>]=?|[≤≥≠√±]"
 )
+_RAISED_OR_LOWERED = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070-\u2089\u00bc-\u00be\u2150-\u215f])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ARTICLES = frozenset({"a", "an", "the"})
 _NUMBER_WORDS = dict(
@@ -37,7 +38,10 @@ def normal_form(text: str, ignored: Collection[Ignored] = USUAL) -> str:
     By default in the manner of SQuAD's exact match (Rajpurkar et al. 2016, arXiv:1606.05250), except that numbers keep
     their signs, points and percent signs. A text of nothing but punctuation or articles keeps them.
     """
-    folded = unicodedata.normalize("NFKC" if "width" in ignored else "NFC", text)
+    if "width" in ignored:
+        folded = unicodedata.normalize("NFKC", _RAISED_OR_LOWERED.sub(" ", text))  # 10² is not 102, nor 1½ 11/2
+    else:
+        folded = unicodedata.normalize("NFC", text)
     if "case" in ignored:
         folded = folded.casefold()
     if "accents" in ignored:
@@ -59,8 +63,23 @@ def _without_accents(text: str) -> str:
 
 
 def _unpunctuated(text: str) -> list[str]:
-    tokens = _TOKEN.findall(_THOUSANDS.sub("", text))
+    text = _THOUSANDS.sub("", text)
+    tokens = [text[found.start() : found.end()] for found in _TOKEN.finditer(_with_letters_for_marks(text))]
     return [re.sub(r"['.]", "", token) if token[0].isalpha() else token for token in tokens]
+
+
+def _with_letters_for_marks(text: str) -> str:
+    """A text of the same length in which a mark on a letter is a letter, too.
+
+    To `re` no vowel sign of Hindi or Thai is part of a word: the words for day and poor would be the same.
+    """
+    if text.isascii():
+        return text
+    letters: list[str] = []
+    for char in text:
+        is_mark = bool(letters) and letters[-1].isalpha() and unicodedata.category(char).startswith("M")
+        letters.append(letters[-1] if is_mark else char)
+    return "".join(letters)
 
 
 class ExactMatch(PromptedTask):

@@ -63,6 +63,13 @@ class Judge(ExactMatch):
         "grade.",
     )
 
+    @field_validator("judge")
+    @classmethod
+    def _can_judge(cls, judge: Teacher) -> Teacher:
+        if judge.simulated:
+            raise ValueError(f"the teacher {judge.use} is simulated, and has no opinion: name a model")
+        return judge
+
     @field_validator("judge_template")
     @classmethod
     def _shows_the_answer(cls, path: Path | None) -> Path | None:

@@ -70,7 +70,7 @@ class Mixture(TaskEvaluator):
         Raises:
             ValueError: with what is wrong and what would be right.
         """
-        self.of(query).check(query)
+        contract.check_query(self.of(query), query)
 
     def teacher_messages(self, query: Query) -> list[Message]:
         """The prompt p of the query's task."""
@@ -94,7 +94,7 @@ class Mixture(TaskEvaluator):
 
     def answered(self, text: str, query: Query) -> bool:
         """Whether the text has the whole answer that the query's task awaits."""
-        return self.of(query).answered(text, query)
+        return contract.answered(self.of(query), text, query)
 
     def same(self, label: str, other: str, query: Query) -> bool:
         """Whether the query's task takes the two for the same answer."""
@@ -102,7 +102,7 @@ class Mixture(TaskEvaluator):
 
     def gradable(self, query: Query) -> bool:
         """Whether the query's task can grade answers to it."""
-        return self.of(query).gradable(query)
+        return contract.gradable(self.of(query), query)
 
     @property
     def asks_teachers(self) -> bool:

@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from string import ascii_uppercase
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from twt_core.errors import InputError
 from twt_core.jsonl import read_jsonl
@@ -22,14 +22,27 @@ _MOST_OTHERS = 50
 _FURTHEST = 10
 
 
+def _first(answer: object) -> object:
+    """The first of several that count as right."""
+    return answer[0] if isinstance(answer, list) and answer else answer
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+#: A text, or a number as text, as in queries.
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
 class KnownAnswer(BaseModel):
     """One line of a file of answers. Other columns are passed over, so a file of queries will do."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str
-    answer: str = Field(min_length=1)
-    choices: tuple[str, ...] | None = None
+    id: Text
+    answer: Annotated[Text, BeforeValidator(_first)] = Field(min_length=1)
+    choices: tuple[Text, ...] | None = None
     tests: tuple[str, ...] | None = None
     task: str | None = None
     family: str | None = None

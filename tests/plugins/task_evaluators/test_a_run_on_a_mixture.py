@@ -131,14 +131,16 @@ def test_predictions_and_the_summary_say_which_task_it_is(run: Path) -> None:
     assert {row["label_accuracy"] for row in summary["teachers"]} == {1.0, 0.0}
 
 
-def test_nothing_is_made_twice(run: Path, config: Path) -> None:
+def test_nothing_is_made_twice(run: Path, config: Path, twt: Callable[..., Any]) -> None:
     planned = session.plan(config, (), run.parent)
     assert all(step.cached for step in planned.steps) and planned.teacher_calls_at_most == 0
+    said = twt("run", config, "--runs-dir", run.parent)
+    assert said.code == 0 and '"..." --task sums' in " ".join(said.out.split())
 
 
 def test_the_student_is_asked_as_of_a_task(run: Path, twt: Callable[..., Any]) -> None:
     asked = ("answer", run, "Which is 5 times 3?", "--choice", "5", "--choice", "15")
-    assert "names no task" in twt(*asked).err
+    assert "names no task: give --task, one of sums, riddles, code" in twt(*asked).err
     assert twt(*asked, "--task", "riddle").code == 2
     said = twt(*asked, "--task", "riddles", "--json")
     assert said.code == 0 and json.loads(said.out)["output_tokens"] > 0

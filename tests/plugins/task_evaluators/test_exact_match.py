@@ -61,11 +61,30 @@ def test_each_option_ignores_one_thing(option, label, other):
         ("the", "a"),
         ("eleven", "11"),
         ("", "a"),
+        ("10\u00b2", "102"),
+        ("101\u2082", "1012"),
+        ("1\u00bd", "11/2"),
+        ("\u221a2", "2"),
+        ("\u00b15", "5"),
     ],
 )
 def test_what_is_left_of_an_answer_always_matters(label, other):
     everything = (*USUAL, "accents", "number_words")
     assert not same(label, other, *everything)
+
+
+@pytest.mark.parametrize(
+    ("label", "other"),
+    [
+        ("\u0926\u093f\u0928", "\u0926\u0940\u0928"),  # Hindi: day, poor
+        ("\u0e44\u0e21\u0e49", "\u0e44\u0e21\u0e48"),  # Thai: wood, not
+        ("\u0643\u064e\u062a\u064e\u0628", "\u0643\u064f\u062a\u0650\u0628"),  # Arabic: he wrote, it was written
+    ],
+)
+def test_marks_on_letters_are_a_part_of_the_word(label, other):
+    assert not same(label, other, *USUAL)
+    assert same(f"\u00ab{label}\u00bb.", label, *USUAL)
+    assert len(normal_form(label).split()) == 1
 
 
 def test_spacing_and_the_way_a_letter_is_composed_never_matter():

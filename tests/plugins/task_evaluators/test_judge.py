@@ -268,6 +268,8 @@ def test_a_template_that_cannot_be_used_is_refused(tmp_path: Path, text, message
 def test_a_judge_is_required_and_found_among_the_teachers():
     with pytest.raises(ValidationError, match="judge"):
         Judge()
+    with pytest.raises(ValidationError, match="the teacher simulated is simulated, and has no opinion: name a model"):
+        Judge(judge={"use": "simulated", "name": "judy", "answers": "examples/quickstart/queries.jsonl"})
     assert [teacher.name for teacher in teachers_in(judge())] == ["judy"]
     assert judge().asks_teachers
 

@@ -7,9 +7,12 @@ from pydantic import Field, ValidationError
 from twt_core import plugins
 from twt_core.components import Context, TaskEvaluator
 from twt_core.config import load_config
+from twt_core.data import Data
 from twt_core.errors import InputError, PluginError
+from twt_core.planned_grades import Passes, grades_at_most
 from twt_core.records import Answered, Draft, Grade, Query
 from twt_core.settings import Settings
+from twt_core.summary import grades_of
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.task_evaluators.mixture import Mixture
 
@@ -111,6 +114,27 @@ def test_it_asks_teachers_where_one_of_its_tasks_does():
     asking, silent = Counting(name="one", judged=True), Counting(name="two")
     assert Mixture(tasks={"one": asking, "two": silent}).asks_teachers
     assert not Mixture(tasks={"two": silent}).asks_teachers
+
+
+def test_a_plan_has_those_answers_graded_alone_that_a_judge_would_be_asked_about():
+    asking, silent = Counting(name="one", judged=True), Counting(name="two")
+    queries = [answer.query for answer in answers("abba")]
+    grades_at_most(Mixture(tasks={"one": asking, "two": silent}), [Passes(queries, 1)], 0, lambda _: 0.0, 8)
+    assert (asking.seen, silent.seen) == ([["0", "3"]], [])
+
+
+def test_what_teachers_say_is_graded_by_its_task_and_by_no_judge():
+    class NoJudge(Counting):
+        def same(self, label, other, query):
+            return label == "right"
+
+    asking, silent = NoJudge(name="one", judged=True), Counting(name="two")
+    mixed = Mixture(tasks={"one": asking, "two": silent})
+    known = [answer.query.model_copy(update={"answer": "7"}) for answer in answers("ab")]
+    said = [samples.annotation(query.id, teacher, label=teacher) for query in known for teacher in ("right", "wrong")]
+    found = grades_of(said, samples.context(mixed, known), Data(known, [], []))
+    assert (asking.seen, silent.seen) == ([], [["1", "1"]])
+    assert found == {a.key: a.query_id == "1" or a.label == "right" for a in said}
 
 
 @pytest.mark.parametrize(

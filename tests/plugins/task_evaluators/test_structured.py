@@ -23,6 +23,10 @@ def test_its_parts(text):
     assert reading.score is None
 
 
+def test_other_harnesses_call_the_rationale_reasoning():
+    assert read_object('{"reasoning": "Three and four.", "answer": "7"}').rationale == "Three and four."
+
+
 @pytest.mark.parametrize("score", [1.5, -0.1, True, "0.9", None, [1], 95])
 def test_a_score_that_is_none_is_left_out(score):
     text = json.dumps({**GOOD, "scores": {"correctness": score, "clarity": 0.5}, "score": score})

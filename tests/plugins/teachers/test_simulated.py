@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from twt_core.components import TaskEvaluator, Teacher
 from twt_core.errors import InputError, TeacherError
 from twt_core.records import Query
+from twt_core.rows import read_queries
 from twt_plugins.teachers.known_answers import KnownAnswer, KnownAnswers
 from twt_plugins.teachers.simulated import Simulated
 
@@ -237,6 +238,16 @@ def test_a_bad_answer_is_refused_with_its_line(tmp_path, row, says):
     with pytest.raises(InputError) as error:
         Simulated(name="sim", answers=path).preflight([])
     assert says in str(error.value)
+
+
+def test_queries_with_several_answers_or_numbers_will_do(tmp_path):
+    rows = [{"id": 1, "query": "?", "answer": ["Ben", "Benjamin"]}, {"id": "2", "query": "?", "answer": 3.5},
+            {"id": "3", "query": "?", "answer": 7, "choices": [5, 7]}]  # fmt: skip
+    path = project.write_rows(tmp_path / "a.jsonl", rows)
+    teacher = Simulated(name="sim", answers=path, error_rate=0.0)
+    teacher.preflight(read_queries(path, EXACT))
+    labels = [EXACT.read(ask(teacher, name).text, samples.QUERY).label for name in ("1", "2", "3")]
+    assert labels == ["Ben", "3.5", "B"]
 
 
 def test_wrong_answers_of_a_choice_are_other_letters():
