@@ -29,3 +29,8 @@ def table(*columns: str, right: tuple[str, ...] = (), wraps: tuple[str, ...] = (
 def plain(text: str) -> str:
     """A text of somebody else's, without what a terminal takes for a command."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def plain_lines(text: str) -> str:
+    """`plain`, line by line; tabs stay, too."""
+    return "\n".join("\t".join(map(plain, line.split("\t"))) for line in text.split("\n"))

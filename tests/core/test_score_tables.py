@@ -1,7 +1,7 @@
 import pytest
 from rich.console import Console
 
-from twt_core import score_tables
+from twt_core import score_tables, terminal
 from twt_core.comparisons import compare_all
 from twt_core.evaluation.config import EvaluationConfig
 from twt_core.metrics import score_stages, score_tasks
@@ -103,3 +103,7 @@ def test_no_command_reaches_the_terminal(text):
     shown = printed({"full": rows})
     assert text not in shown
     assert "\x1b[2J" not in shown
+
+
+def test_what_a_model_wrote_commands_no_terminal():
+    assert terminal.plain_lines("def f():\n\treturn 1\x1b[2J\r\n") == "def f():\n\treturn 1\ufffd[2J\ufffd\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,7 +35,9 @@ def answer(
     if as_json:
         print_json(found)
     else:
-        typer.echo(found.text)
+        from twt_core.terminal import plain_lines
+
+        typer.echo(plain_lines(found.text) if sys.stdout.isatty() else found.text)
 
 
 @app.command(

@@ -149,6 +149,15 @@ def _compares(node: ast.AST, known: set[str]) -> bool:
     return isinstance(node, ast.Compare)
 
 
+def _for_later(statement: ast.AST) -> list[ast.AST]:
+    """What a statement does not evaluate but keeps: the insides of lambdas, and functions that it does not call."""
+    walked = list(ast.walk(statement))
+    called = [node.func for node in walked if isinstance(node, ast.Call)]
+    lambdas = [one for node in walked if isinstance(node, ast.Lambda) for one in ast.walk(node.body)]
+    kept = [one for one in walked if isinstance(one, (ast.Name, ast.Attribute)) and one not in called]
+    return [*lambdas, *kept]
+
+
 def _name(name: str) -> ast.Name:
     return ast.Name(id=name, ctx=ast.Load())
 
@@ -209,6 +218,9 @@ class _Parts:
         """Whether a preparation is free of the program; then the names it sets are known."""
         unknown, met = self._unknown(statement), names(statement)
         self.earlier.append(statement)
+        # Of the program's values here, or later of whatever is given to what is set here.
+        if any(_compares(one, self.known) for one in (ast.walk(statement) if unknown else _for_later(statement))):
+            raise self._compared_within(statement)
         if unknown:
             self.needed |= unknown
             self.known -= tied(self.earlier, met)  # the program may have changed what it was given
@@ -228,13 +240,14 @@ class _Parts:
         called = node.func if isinstance(node, ast.Call) else None
         own = isinstance(called, ast.Name) and called.id in unknown
         if not own and any(_compares(one, self.known) for one in ast.walk(node)):
-            raise ValueError(
-                f"the test {_shown(self.text)} compares within {_shown(ast.unparse(node))}: compare outside"
-            )
+            raise self._compared_within(node)
         self.needed |= unknown
         self.used |= names(node)
         self.asked.append(ast.unparse(node))
         return _name(f"v{len(self.asked) - 1}")
+
+    def _compared_within(self, node: ast.AST) -> ValueError:
+        return ValueError(f"the test {_shown(self.text)} compares within {_shown(ast.unparse(node))}: compare outside")
 
     def _constant(self, node: ast.expr) -> ast.expr:
         name = f"c{len(self.literals) + len(self.computed)}"
