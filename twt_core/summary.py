@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import TypeAlias
 
 from pydantic import BaseModel
 
-from twt_core import contract, plugins
+from twt_core import contract
 from twt_core.accounting import AnnotationCounts, count
 from twt_core.calibration import CalibrationFigures, TeacherCalibration, calibrate
 from twt_core.comparisons import Comparison, compare_all
@@ -23,8 +21,8 @@ from twt_core.metrics import StageScore, score_stages, score_tasks
 from twt_core.rationale_steps import steps, words
 from twt_core.recommendation import Recommendation, recommend
 from twt_core.records import Annotation, Answered, Prediction, Stage, Trace
-from twt_core.run import engine_version
 from twt_core.style import style_distance
+from twt_core.versions import versions_of
 
 #: Whether the labels of annotations are right, by their keys.
 Right: TypeAlias = dict[tuple[str, str, int], bool]
@@ -138,7 +136,7 @@ def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, r
         maybe_billed_usd=round(sum(row.reserved_usd for row in spending.values()), 6),
         seed=config.seed,
         calibration=[CalibrationFigures.model_validate(row.model_dump()) for row in calibrations(annotations, right)],
-        versions=_versions(config),
+        versions=versions_of(config, _LIBRARIES),
         adapters={name: adapter.path.name for name, adapter in outcome.course.adapters.items()},
         trace_steps={name: rows.path.name for name, rows in outcome.course.traces.items()},
         schedule=list(outcome.course.stages.values()),
@@ -235,16 +233,3 @@ def _rationales(traces: list[Trace]) -> list[str]:
 
 def _mean(counts: list[int]) -> float:
     return round(sum(counts) / max(1, len(counts)), 2)
-
-
-def _versions(config: RunConfig) -> dict[str, str]:
-    found = {"twt-distill": engine_version(), "python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    for distribution in plugins.distributions_in(config):
-        name, _, number = distribution.partition(" ")
-        found[name] = number
-    return found

@@ -11,6 +11,7 @@ import pytest
 
 from twt_core.components import TaskEvaluator
 from twt_core.models import find_model
+from twt_core.records import Query
 from twt_core.student.config import StudentConfig
 from twt_core.student.loading import load_tokenizer
 
@@ -25,6 +26,7 @@ BY_HAND = ["model.generate, one by one", "model.generate, batched unsorted"]
 
 
 def job(base, server=None, **options):
+    task, query = TaskEvaluator.model_validate({"use": "exact_match"}), Query(id="any", query="")
     config = StudentConfig(**{"model": "tiny", "max_new_tokens": 6, "generation_batch_size": 2, **options})
     return benchmark.Job(
         base,
@@ -33,7 +35,7 @@ def job(base, server=None, **options):
         [],
         [],
         config,
-        TaskEvaluator.model_validate({"use": "exact_match"}),
+        lambda text, _: task.answered(text, query),
         server or benchmark.Server(),
     )
 

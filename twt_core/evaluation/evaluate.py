@@ -17,7 +17,7 @@ from twt_core.errors import InputError, TwtError
 from twt_core.evaluation.folder import EVALUATIONS, RESULT, Text, open_folder
 from twt_core.evaluation.grades import grade_texts
 from twt_core.evaluation.identity import identity_of
-from twt_core.evaluation.result import Evaluation, folder_of, versions_of
+from twt_core.evaluation.result import LIBRARIES, Evaluation, folder_of
 from twt_core.evaluation.settings import EvaluationSettings, read_settings
 from twt_core.evaluation.subjects import Subject, find_subject
 from twt_core.evaluation.texts import (
@@ -37,6 +37,7 @@ from twt_core.rows import Naming, read_queries, shared_queries
 from twt_core.run import write_whole
 from twt_core.session import EMBEDDINGS, LEDGER
 from twt_core.settings import file_digest
+from twt_core.versions import versions_of
 
 _MOST_NAMED = 5
 
@@ -252,7 +253,7 @@ def _result(
         task=settings.task.identity(),
         cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spent), 6),
         teacher_calls=sum(row.calls for row in spent),
-        versions=versions_of(settings),
+        versions=versions_of(settings, LIBRARIES),
         score=score_stage(subject.label, predictions, settings.evaluation),
         tasks={
             name: score

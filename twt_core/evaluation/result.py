@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
-from twt_core import plugins
 from twt_core.metrics import StageScore
-from twt_core.run import engine_version
-from twt_core.settings import Json, Settings
+from twt_core.settings import Json
 
-_LIBRARIES = ("torch", "transformers", "peft", "vllm")
+#: The libraries that write texts.
+LIBRARIES = ("torch", "transformers", "peft", "vllm")
 
 
 class Evaluation(BaseModel):
@@ -74,17 +71,6 @@ class Evaluation(BaseModel):
         elif self.tokens_counted_by == "server":
             notes.append("tokens are as the server counts them")
         return notes
-
-
-def versions_of(settings: Settings) -> dict[str, str]:
-    """The versions of TwT, Python, the libraries that write texts, and the distributions of the components."""
-    found = {"twt-distill": engine_version(), "python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found | {name: number for name, _, number in (d.partition(" ") for d in plugins.distributions_in(settings))}
 
 
 def folder_of(label: str, queries: Path) -> str:
