@@ -53,9 +53,9 @@ class Comparison(BaseModel):
         p_value: two-sided: how likely a difference at least as large is, were there none.
         p_corrected: the same, corrected for all comparisons that were made together (Holm 1979).
         compared_together: how many those are.
-        first_tokens: mean output tokens a question.
-        second_tokens: likewise.
-        token_ratio: `second_tokens` / `first_tokens`; below 1, the second is terser. None where the first wrote none.
+        first_tokens: mean output tokens a question, over the questions whose tokens are known on both sides.
+        second_tokens: likewise; both are None where there is no such question.
+        token_ratio: `second_tokens` / `first_tokens`; below 1, the second is terser.
         token_ratio_ci: its 95 % percentile interval by paired bootstrap.
         resamples: how often the bootstrap drew questions.
     """
@@ -74,8 +74,8 @@ class Comparison(BaseModel):
     p_value: float | None
     p_corrected: float | None
     compared_together: int
-    first_tokens: float
-    second_tokens: float
+    first_tokens: float | None
+    second_tokens: float | None
     token_ratio: float | None
     token_ratio_ci: tuple[float, float] | None
     resamples: int
@@ -106,7 +106,7 @@ class Comparison(BaseModel):
 
     def _token_sentence(self) -> str:
         if self.token_ratio is None or self.token_ratio_ci is None:
-            return f"{self.second} writes {self.second_tokens:.1f} tokens, {self.first} {self.first_tokens:.1f}"
+            return "of no question are the tokens of both known"
         low, high = self.token_ratio_ci
         return f"{self.second} writes {self.token_ratio:.3g} times the tokens (95 % {low:.3g} to {high:.3g})"
 
@@ -143,10 +143,10 @@ def compare(
     """
     pairs = _paired(first, second, names)
     graded = [(one, other) for a, b in pairs if (one := a.share) is not None and (other := b.share) is not None]
-    tokens = [(fmean(a.tokens), fmean(b.tokens)) for a, b in pairs]
+    tokens = [(fmean(a.tokens), fmean(b.tokens)) for a, b in pairs if all(a.tokens) and all(b.tokens)]
     p_value, test = _test(pairs, seed)
     first_accuracy, second_accuracy = _means(graded) or (None, None)
-    first_tokens, second_tokens = _means(tokens) or (0.0, 0.0)
+    first_tokens, second_tokens = _means(tokens) or (None, None)
     return Comparison(
         first=names[0],
         second=names[1],
@@ -162,9 +162,9 @@ def compare(
         p_value=p_value,
         p_corrected=p_value,
         compared_together=1,
-        first_tokens=round(first_tokens, 2),
-        second_tokens=round(second_tokens, 2),
-        token_ratio=_four_digits(second_tokens / first_tokens) if first_tokens else None,
+        first_tokens=_hundredths(first_tokens),
+        second_tokens=_hundredths(second_tokens),
+        token_ratio=_four_digits(second_tokens / first_tokens) if first_tokens and second_tokens else None,
         token_ratio_ci=_ratio_interval(tokens, seed),
         resamples=RESAMPLES,
     )
@@ -307,11 +307,15 @@ def _difference_interval(graded: Sequence[tuple[float, float]], seed: int) -> tu
 def _ratio_interval(tokens: Sequence[tuple[float, float]], seed: int) -> tuple[float, float] | None:
     import numpy as np
 
-    means = resampled_means(np.array(tokens), RESAMPLES, seed)
-    if not means[:, 0].all():
+    if not tokens:
         return None
+    means = resampled_means(np.array(tokens), RESAMPLES, seed)
     low, high = percentile_interval(means[:, 1] / means[:, 0])
     return _four_digits(low), _four_digits(high)
+
+
+def _hundredths(tokens: float | None) -> float | None:
+    return None if tokens is None else round(tokens, 2)
 
 
 def _four_digits(ratio: float) -> float:

@@ -37,9 +37,11 @@ class StageScore(BaseModel):
         ungraded: those that are neither, by verdict: ``infra`` where grading itself failed, ``no_reference`` where the
             right answer is not known. They count nowhere as wrong; their tokens and seconds count.
         verdicts: all answers by verdict.
-        mean_output_tokens: over all answers.
+        mean_output_tokens: over all answers whose tokens are known; 0 where none are.
         median_output_tokens: likewise.
         p95_output_tokens: the length that 95 % of the answers do not pass, interpolated linearly.
+        tokens_unknown: answers whose tokens are not known, as of a server that does not count them, or that are
+            missing. One is enough for no price, nothing saved, and no place on the frontier.
         seconds_per_answer: mean, of its batch's time.
         usd_per_thousand: what a thousand answers cost at the prices of ``evaluation``. None where a price, or the
             length of a prompt, is not known.
@@ -61,6 +63,7 @@ class StageScore(BaseModel):
     mean_output_tokens: float
     median_output_tokens: float
     p95_output_tokens: float
+    tokens_unknown: int = 0
     seconds_per_answer: float
     usd_per_thousand: float | None
     tokens_saved_vs_untouched: float | None = None
@@ -149,7 +152,8 @@ def score_stage(name: str, predictions: Sequence[Prediction], evaluation: Evalua
     evaluation = evaluation or EvaluationConfig()
     asked = [question for question in by_question(predictions).values() if question.right]
     graded = [p for p in predictions if p.correct is not None]
-    tokens = [p.tokens for p in predictions]
+    # The end token counts, so that whoever answered wrote one.
+    tokens = [p.tokens for p in predictions if p.tokens] or [0]
     passes = {k: _pass_at(asked, k) for k in evaluation.pass_at}
     accuracy, interval = _mean_share([fmean(question.right) for question in asked], len(graded))
     return StageScore(
@@ -159,6 +163,7 @@ def score_stage(name: str, predictions: Sequence[Prediction], evaluation: Evalua
         mean_output_tokens=round(fmean(tokens), 2),
         median_output_tokens=round(float(median(tokens)), 2),
         p95_output_tokens=_p95(tokens),
+        tokens_unknown=sum(not p.tokens for p in predictions),
         seconds_per_answer=round(fmean(p.seconds for p in predictions), 4),
         usd_per_thousand=_price(predictions, evaluation),
         questions=len(asked),
@@ -195,6 +200,8 @@ def _p95(tokens: Sequence[int]) -> float:
 def _price(predictions: Sequence[Prediction], evaluation: EvaluationConfig) -> float | None:
     per_input, per_output = evaluation.input_usd_per_million, evaluation.output_usd_per_million
     if per_input is None or per_output is None or (per_input and not all(p.prompt_tokens for p in predictions)):
+        return None
+    if per_output and not all(p.tokens for p in predictions):
         return None
     mean = fmean(p.prompt_tokens * per_input + p.tokens * per_output for p in predictions)
     return round(mean * 1000 / 1_000_000, 6)
@@ -234,19 +241,21 @@ def score_stages(
 
 
 def _saved(score: StageScore, reference: StageScore | None) -> float | None:
-    if reference is None or not reference.mean_output_tokens:
+    if reference is None or reference.tokens_unknown or score.tokens_unknown:
         return None
     return round(1 - score.mean_output_tokens / reference.mean_output_tokens, 4)
 
 
 def _on_frontier(score: StageScore, scores: Sequence[StageScore]) -> bool | None:
-    if len(scores) < 2:
+    if len(scores) < 2 or score.tokens_unknown:
         return None
     return score.accuracy is not None and not any(_beats(other, score, score.accuracy) for other in scores)
 
 
 def _beats(other: StageScore, score: StageScore, accuracy: float) -> bool:
-    if other.accuracy is None or other.accuracy < accuracy or other.mean_output_tokens > score.mean_output_tokens:
+    if other.accuracy is None or other.accuracy < accuracy or other.tokens_unknown:
+        return False
+    if other.mean_output_tokens > score.mean_output_tokens:
         return False
     return other.accuracy > accuracy or other.mean_output_tokens < score.mean_output_tokens
 

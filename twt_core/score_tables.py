@@ -33,9 +33,7 @@ def stage_table(stages: Sequence[StageScore], recommended: str | None = None) ->
         table.add_row(
             Text(terminal.plain(stage.name)),
             *share_cells(stage.accuracy, stage.accuracy_ci),
-            f"{stage.mean_output_tokens:.1f}",
-            f"{stage.median_output_tokens:.0f}",
-            f"{stage.p95_output_tokens:.0f}",
+            *_token_cells(stage),
             *_only(saved, _percent(stage.tokens_saved_vs_untouched)),
             f"{stage.seconds_per_answer:.2f}",
             *_only(priced, "" if stage.usd_per_thousand is None else f"{stage.usd_per_thousand:.4f}"),
@@ -49,6 +47,12 @@ def share_cells(share: float | None, interval: tuple[float, float] | None) -> tu
     if share is None or interval is None:
         return "none", "nothing graded"
     return f"{share:.1%}", f"{interval[0]:.1%} to {interval[1]:.1%}"
+
+
+def _token_cells(stage: StageScore) -> tuple[str, str, str]:
+    if stage.tokens_unknown == stage.answers:
+        return "not known", "", ""
+    return f"{stage.mean_output_tokens:.1f}", f"{stage.median_output_tokens:.0f}", f"{stage.p95_output_tokens:.0f}"
 
 
 def _only(wanted: bool, cell: str) -> list[str]:

@@ -107,15 +107,16 @@ def test_where_no_question_differs_the_interval_is_not_nought():
 
 
 def test_one_question_is_compared():
-    found = compare(rows([True], [7]), rows([False], [0]))
-    assert (found.accuracy_difference, found.p_value, found.token_ratio) == (-1.0, 1.0, 0.0)
+    found = compare(rows([True], [7]), rows([False], [14]))
+    assert (found.accuracy_difference, found.p_value, found.token_ratio) == (-1.0, 1.0, 2.0)
 
 
-def test_no_ratio_to_no_tokens():
+def test_no_ratio_where_tokens_are_not_known():
     found = compare(rows([True, False], [0, 0]), rows([True, False], [3, 3]))
-    assert (found.token_ratio, found.token_ratio_ci) == (None, None)
-    assert "second writes 3.0 tokens, first 0.0" in found.sentence()
-    assert compare(rows([True, False], [0, 4]), rows([True, False], [3, 3])).token_ratio_ci is None
+    assert (found.token_ratio, found.token_ratio_ci, found.first_tokens, found.second_tokens) == (None,) * 4
+    assert "of no question are the tokens of both known" in found.sentence()
+    some = compare(rows([True, False], [0, 6]), rows([True, False], [3, 3]))
+    assert (some.first_tokens, some.second_tokens, some.token_ratio) == (6, 3, 0.5)
 
 
 def test_what_one_side_could_not_grade_is_left_out_of_both():

@@ -462,7 +462,7 @@ def test_tokens_that_a_server_does_not_count_are_said_to_be_unknown(server, ques
     server.script = uncounted
     found = served(server, questions, tmp_path)
     assert found.tokens_unknown == 6
-    assert "the tokens of 6 answers are NOT KNOWN and count as none" in found.notes()
+    assert "the tokens of 6 answers are NOT KNOWN and count nowhere" in found.notes()
 
 
 def test_a_budget_takes_prices_and_holds(server, questions, tmp_path):

@@ -161,3 +161,14 @@ def test_each_task_of_a_mixture():
     assert [(s.name, s.accuracy, s.questions) for s in found["math"]] == [("untouched", 0.0, 2), ("full", 0.5, 2)]
     assert found["code"][1].tokens_saved_vs_untouched == 0.75
     assert score_tasks({"full": samples.predictions("+-")}) == {}
+
+
+def test_tokens_that_are_not_known_make_nobody_terse():
+    priced = EvaluationConfig(input_usd_per_million=0, output_usd_per_million=1)
+    known, unknown = samples.predictions("+-", tokens=10), samples.predictions("+-", tokens=0)
+    served, own = score_stages({"served": unknown, "own": known}, priced)
+    assert (served.tokens_unknown, served.on_frontier, served.usd_per_thousand) == (2, None, None)
+    assert served.tokens_saved_vs_untouched is None
+    assert (own.on_frontier, own.mean_output_tokens, own.usd_per_thousand) == (True, 10, 0.01)
+    [mixed] = score_stages({"mixed": [*known, *[p.model_copy(update={"query_id": "z"}) for p in unknown[:1]]]}, priced)
+    assert (mixed.mean_output_tokens, mixed.tokens_unknown) == (10, 1)

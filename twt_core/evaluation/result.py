@@ -28,7 +28,7 @@ class Evaluation(BaseModel):
         trained_on: how many of them the run's student was distilled from: `--allow-seen`.
         missing: answers that a server did not give, by cause.
         tokens_counted_by: the model's own tokenizer, the end token included; or the server that has the model.
-        tokens_unknown: answers without a count of their tokens; they count as none.
+        tokens_unknown: answers without a count of their tokens; they count nowhere.
         settings: the task and its options, how the model was asked, and how it was measured.
         task: the task's identity: its options, files by their hash.
         cost_usd: what a server and judges cost, as far as prices are known.
@@ -67,7 +67,7 @@ class Evaluation(BaseModel):
             causes = "; ".join(f"{count} x {cause}" for cause, count in self.missing.items())
             notes.append(f"{sum(self.missing.values())} answers are MISSING: {causes}")
         if self.tokens_unknown:
-            notes.append(f"the tokens of {self.tokens_unknown} answers are NOT KNOWN and count as none")
+            notes.append(f"the tokens of {self.tokens_unknown} answers are NOT KNOWN and count nowhere")
         elif self.tokens_counted_by == "server":
             notes.append("tokens are as the server counts them")
         return notes
