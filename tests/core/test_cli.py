@@ -55,6 +55,13 @@ def test_a_config_is_refused_without_the_heavy_libraries(fresh):
     assert not {"torch", "litellm", "transformers"} & set(done.stderr.rpartition("imported: ")[2].split())
 
 
+@pytest.mark.parametrize("arguments", [["compare", "x" * 300, "y"], ["run", "x" * 300]])
+def test_a_name_that_is_too_long_is_said(arguments, twt):
+    said = twt(*arguments)
+    assert said.code == 2
+    assert "xxx" in said.err and "Traceback" not in said.err
+
+
 def test_the_console_script_is_there():
     done = subprocess.run(
         [Path(sys.executable).with_name("twt"), "--version"], capture_output=True, text=True, check=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from errno import ENAMETOOLONG
 from typing import Annotated, NoReturn
 
 import typer
@@ -44,6 +45,10 @@ def main() -> NoReturn:
         code = _say(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise
+        code = _say(f"{str(error.filename)[:60]}...: the name is too long", 2)
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # the parser's own, about the command line
             error.show()
