@@ -282,6 +282,8 @@ def _evaluator(backend: str, program: str, seconds: float = 600.0) -> subprocess
     code = (
         f"import sys, threading, time; sys.path.insert(0, {str(ROOT)!r})\n"
         "from twt_core.sandbox.pool import Pool\n"
+        # A process in the background is started with SIGINT ignored, and hands it on.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from twt_core.sandbox.program import Limits, Program, Snippet\n"
         f"workers = Pool({backend!r}, size=2)\n"
         "def tell():\n"
@@ -316,6 +318,9 @@ def test_nothing_survives_an_evaluator_that_is_killed(backend: Backend, does: st
 def test_an_interrupt_ends_what_runs_at_once(backend: Backend) -> None:
     with _evaluator(backend, "import time\ndef f(): time.sleep(600)") as evaluator:
         evaluator.send_signal(signal.SIGINT)
-        _, said = evaluator.communicate(timeout=60)
+        try:
+            _, said = evaluator.communicate(timeout=60)
+        finally:
+            evaluator.kill()
         assert b"KeyboardInterrupt" in said
         assert _gone(evaluator.pid)
