@@ -21,13 +21,14 @@ SUMMARY := $(RUNS)/quickstart/summary.json
 # What the quickstart's result depends on; the step fingerprints of `twt run` decide what is really done again.
 INPUTS := $(wildcard $(EXAMPLE)/*.yaml $(EXAMPLE)/*.jsonl $(EXAMPLE)/*.gz $(EXAMPLE)/*.j2)
 
-.PHONY: help quickstart install test lint format docs wheel-check clean
+.PHONY: help quickstart install test browser lint format docs site wheel-check clean
 
 help:
 	@echo "make quickstart   install, then distil three recorded teachers into SmolLM2-135M"
 	@echo "make test         install with the developers' tools, then run the tests"
 	@echo "make lint         ruff and mypy"
 	@echo "make docs         write docs/config.md anew from the models"
+	@echo "make site         build the documentation's site into site/"
 	@echo "make wheel-check  build the wheel, look into it, and test it in an environment of its own"
 	@echo "make clean        remove build outputs and caches; runs and $(VENV) stay"
 	@echo "Variables: PYTHON (now: $(PYTHON)), VENV, TORCH_INDEX (see the Makefile)"
@@ -47,8 +48,11 @@ $(SUMMARY): $(VENV)/.stamp-project $(INPUTS)
 
 install: $(VENV)/.stamp-project
 
-test: $(VENV)/.stamp-dev
+test: $(VENV)/.stamp-dev browser
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+browser: $(VENV)/.stamp-dev
+	@sh .ci/chromium.sh $(BIN)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -62,11 +66,14 @@ format: $(VENV)/.stamp-dev
 docs: $(VENV)/.stamp-dev
 	$(BIN)/python docs/make_config_reference.py
 
+site: $(VENV)/.stamp-dev
+	$(BIN)/mkdocs build --strict --quiet
+
 wheel-check: $(VENV)/.stamp-dev
 	$(BIN)/python .ci/check_wheel.py
 
 clean:
-	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Installing. Each stamp says that its part of the environment is as its files ask; a changed pin installs anew.
 
