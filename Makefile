@@ -27,7 +27,7 @@ help:
 	@echo "make quickstart   install, then distil three recorded teachers into SmolLM2-135M"
 	@echo "make test         install with the developers' tools, then run the tests"
 	@echo "make lint         ruff and mypy"
-	@echo "make docs         write docs/config.md anew from the models"
+	@echo "make docs         write docs/config.md, catalogue.md and reproducing.md anew from the code"
 	@echo "make site         build the documentation's site into site/"
 	@echo "make wheel-check  build the wheel, look into it, and test it in an environment of its own"
 	@echo "make clean        remove build outputs and caches; runs and $(VENV) stay"
@@ -65,9 +65,13 @@ format: $(VENV)/.stamp-dev
 
 docs: $(VENV)/.stamp-dev
 	$(BIN)/python docs/make_config_reference.py
+	$(BIN)/python docs/make_catalogue.py
+	$(BIN)/python docs/make_reproducing.py
 
+# Material announces MkDocs 2 in each build unless this is set.
 site: $(VENV)/.stamp-dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 wheel-check: $(VENV)/.stamp-dev
 	$(BIN)/python .ci/check_wheel.py

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 # Read when torch and the hub's client are first imported, by this process and those it starts.
 os.environ.update(
@@ -23,6 +23,7 @@ os.environ.update(
 for _name in [name for name in os.environ if name.endswith("_API_KEY")]:
     del os.environ[_name]
 
+import browser  # noqa: E402
 import project  # noqa: E402
 import pytest  # noqa: E402
 import tiny_model  # noqa: E402
@@ -31,6 +32,9 @@ from scripted_server import ScriptedServer  # noqa: E402
 from twt_core import cli, plugins, session  # noqa: E402
 from twt_core.progress import Progress  # noqa: E402
 from twt_core.summary import Summary  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 class Finished(NamedTuple):
@@ -106,6 +110,26 @@ def server() -> Iterator[ScriptedServer]:
     """An OpenAI-compatible server on loopback."""
     with ScriptedServer() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running Chromium."""
+    with browser.chromium(tmp_path_factory.mktemp("chromium")) as address:
+        yield address
+
+
+@pytest.fixture
+def page(chromium: str) -> Iterator[Page]:
+    """An empty page in a real browser, with nothing kept from another test. See tests/browser.py."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.connect_over_cdp(chromium)
+        context = running.new_context()
+        context.set_default_timeout(30_000)
+        yield context.new_page()
+        context.close()
 
 
 @pytest.fixture

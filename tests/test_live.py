@@ -7,7 +7,7 @@ import pytest
 from scripted_server import fault, sum_of, well
 from test_resume import LIVE
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.errors import BudgetExceeded
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -154,10 +154,10 @@ def test_a_missing_key_is_refused_before_any_request(live, server, twt):
 
 
 def test_a_plan_counts_and_prices_and_asks_nobody(live, server):
-    planned = session.plan(live, [*PRICED, *SHORT], live.parent / "runs")
+    planned = planning.plan(live, [*PRICED, *SHORT], live.parent / "runs")
     assert [(row.answers, row.rewrites_at_most) for row in planned.calls] == [(12, 12), (12, 12)]
     assert planned.worst_case_usd > 72 * 50 * 1e-4
-    assert session.plan(live, (), live.parent / "runs").worst_case_usd is None
+    assert planning.plan(live, (), live.parent / "runs").worst_case_usd is None
     assert server.asked == []
     summary = session.run(live, [*PRICED, *SHORT], live.parent / "runs", None, QUIET)
     assert summary.cost_usd <= planned.worst_case_usd

@@ -13,7 +13,7 @@ import project
 import pytest
 
 from twt_core import finished as looking
-from twt_core import plugins, session
+from twt_core import planning, plugins, session
 from twt_core.components import StageScheduler
 from twt_core.errors import InputError, PluginError, TwtError
 from twt_core.hookspecs import hookimpl
@@ -119,12 +119,12 @@ def test_a_compressor_that_reads_the_student_needs_its_answers(run):
 
 def test_a_schedule_that_steers_needs_dev_queries(fresh):
     with pytest.raises(InputError, match="adaptive steers by accuracy, so it needs dev_queries"):
-        session.plan(fresh, ["stage_scheduler.use=adaptive"], fresh.parent / "runs")
+        planning.plan(fresh, ["stage_scheduler.use=adaptive"], fresh.parent / "runs")
 
 
 def test_an_extra_that_is_not_there_is_named_before_anything_is_paid(fresh):
     with pytest.raises(InputError, match=r"student\.report_to: mlflow is not installed.*twt-distill\[mlflow\]"):
-        session.plan(fresh, ["student.report_to=[mlflow]"], fresh.parent / "runs")
+        planning.plan(fresh, ["student.report_to=[mlflow]"], fresh.parent / "runs")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_stage_with_a_loss_that_is_no_number_leaves_a_run_that_goes_on(fresh, 
 
 def test_a_plan_counts_what_each_stages_own_compressor_asks(fresh):
     def rewrites(*sets):
-        planned = session.plan(fresh, sets, fresh.parent / "runs")
+        planned = planning.plan(fresh, sets, fresh.parent / "runs")
         return [row.rewrites_at_most for row in planned.calls]
 
     assert rewrites("stage_scheduler.use=gradual") == [0, 0, 0]
@@ -212,10 +212,10 @@ def test_a_plan_of_a_steered_run_that_stopped_early(fresh):
     runs, dev = fresh.parent / "runs", fresh.parent / "dev.jsonl"
     project.write_rows(dev, project.queries(4, "d", step=3))
     sets = ["stage_scheduler={use: adaptive, most_rounds: 3, margin: 0}", "dev_queries={path: dev.jsonl}"]
-    longest = [step.step for step in session.plan(fresh, sets, runs).steps]
+    longest = [step.step for step in planning.plan(fresh, sets, runs).steps]
     assert "compressed_3-traces" in longest
     session.run(fresh, sets, runs, None, Progress(quiet=True))
-    done = session.plan(fresh, sets, runs)
+    done = planning.plan(fresh, sets, runs)
     assert all(step.cached for step in done.steps)
     assert done.teacher_calls_at_most == 0
 
@@ -223,5 +223,5 @@ def test_a_plan_of_a_steered_run_that_stopped_early(fresh):
 def test_how_a_step_is_divided_makes_no_stage_again(fresh, unbroken):
     runs, sets = fresh.parent / "runs", [text for text in EVERY_STEP if text != "--set"]
     session.run(fresh, sets, runs, None, Progress(quiet=True))
-    planned = session.plan(fresh, [*sets, "student.micro_batch_size=2", "student.gradient_checkpointing=true"], runs)
+    planned = planning.plan(fresh, [*sets, "student.micro_batch_size=2", "student.gradient_checkpointing=true"], runs)
     assert all(step.cached for step in planned.steps)

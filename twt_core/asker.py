@@ -79,13 +79,14 @@ class Asker:
     Args:
         teacher: who is asked.
         account: shared with the other teachers' askers.
-        advance: told of every request that is done with.
+        advance: told of every request that is done with, and how many failed so far.
     """
 
-    def __init__(self, teacher: Teacher, account: Account, advance: Callable[[], None]) -> None:
+    def __init__(self, teacher: Teacher, account: Account, advance: Callable[[str], None]) -> None:
         self._teacher = teacher
         self._account = account
         self._advance = advance
+        self._failed_calls = 0
         self._pace = teacher.pace()
         self._pacer = Pacer(self._pace, account.rest)
         self._under_way: set[str] = set()
@@ -105,7 +106,7 @@ class Asker:
             key = request_key(self._teacher.canonical_request(request))
             keys += bytes.fromhex(key)
             if key in self._under_way or key in self._account.failures or self._account.ledger.has(key):
-                self._advance()
+                self._move_on()
                 if count % _LET_OTHERS_IN_EVERY == 0:
                     yield None
             elif batches and (tag := self._account.ledger.batch_with(key)) is not None:
@@ -132,9 +133,13 @@ class Asker:
         failure = await self._tries(key, request)
         if failure is not None:
             self._account.failures[key] = failure
+            self._failed_calls += 1
         self._under_way.discard(key)
-        self._advance()
+        self._move_on()
         self._despair(failure)
+
+    def _move_on(self) -> None:
+        self._advance(f"{self._failed_calls} failed" if self._failed_calls else "")
 
     def _despair(self, failure: Failed | None) -> None:
         if failure is None:

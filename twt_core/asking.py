@@ -75,9 +75,17 @@ class Desk:
         failures, self._passing_failures = self._passing_failures, 0
         return failures == 0
 
-    def to_ask(self, requests: Iterable[Request]) -> list[Request]:
-        """Those requests that the ledger holds no answer to, one for each key."""
-        missing = {key: request for request in requests if not self._ledger.has(key := self._key(request))}
+    def to_ask(self, requests: Iterable[Request], asked: set[str] | None = None) -> list[Request]:
+        """Those requests that the ledger holds no answer to, one for each key.
+
+        Args:
+            requests: what is to be answered.
+            asked: the keys of what others ask for, which is left out too. Those of what is given back are added.
+        """
+        asked = set() if asked is None else asked
+        missing = {key: request for request in requests if (key := self._key(request)) not in asked}
+        missing = {key: request for key, request in missing.items() if not self._ledger.has(key)}
+        asked.update(missing)
         return list(missing.values())
 
     def worst_case_usd(self, requests: Sequence[Request]) -> float | None:
@@ -128,10 +136,14 @@ class Desk:
 
                 def asker(name: str) -> Asker | BatchAsker:
                     teacher = self._teachers[name]
+
+                    def advance(note: str) -> None:
+                        task.advance(name, note=note)
+
                     service = teacher.batch_service()
                     if service is None:
-                        return Asker(teacher, account, lambda: task.advance(name))
-                    return BatchAsker(teacher, service, account, lambda: task.advance(name))
+                        return Asker(teacher, account, advance)
+                    return BatchAsker(teacher, service, account, advance)
 
                 try:
                     async with asyncio.TaskGroup() as askers:

@@ -30,14 +30,17 @@ class BatchAsker:
         teacher: who is asked.
         service: the provider's batch API.
         account: shared with the other teachers' askers.
-        advance: told of every request that is done with.
+        advance: told of every request that is done with, and how many failed so far.
     """
 
-    def __init__(self, teacher: Teacher, service: BatchService, account: Account, advance: Callable[[], None]) -> None:
+    def __init__(
+        self, teacher: Teacher, service: BatchService, account: Account, advance: Callable[[str], None]
+    ) -> None:
         self._teacher = teacher
         self._service = service
         self._account = account
         self._advance = advance
+        self._failed_calls = 0
 
     async def ask(self, requests: Iterable[Request]) -> None:
         """Every request that has no answer yet. What is under way in the end is in the account's `pending`."""
@@ -73,7 +76,7 @@ class BatchAsker:
             key = request_key(self._teacher.canonical_request(request))
             keys += bytes.fromhex(key)
             if self._account.ledger.has(key):
-                self._advance()
+                self._move_on()
             else:
                 missing.setdefault(key, request)
         return missing
@@ -154,7 +157,8 @@ class BatchAsker:
         return True
 
     async def _settle(self, held: InBatch, result: Completion | Failed) -> None:
-        self._advance()
+        self._failed_calls += isinstance(result, Failed)
+        self._move_on()
         clerk = self._account.clerk
         if isinstance(result, Completion):
             cost = self._charge(held, result)
@@ -170,3 +174,6 @@ class BatchAsker:
         if completion.cost_usd is None or not as_then:
             return held.usd
         return min(completion.cost_usd, held.usd)
+
+    def _move_on(self) -> None:
+        self._advance(f"{self._failed_calls} failed" if self._failed_calls else "")

@@ -42,6 +42,12 @@ DEFAULT_COMPONENTS: dict[str, str] = {
     "stage_scheduler": "three_stage",
 }
 
+#: They as a config file would say them.
+DEFAULTS: dict[str, Json] = {kind: {"use": name} for kind, name in DEFAULT_COMPONENTS.items()}
+
+#: What makes a config one of many runs (`twt_core.bench`).
+GRID = "grid"
+
 _LONGEST_NAME = 100
 
 
@@ -52,7 +58,12 @@ def _component(kind: str, description: str) -> Any:  # what pydantic's own Field
     return Field(default_factory=named, description=description, json_schema_extra={"default": named()})
 
 
-def _safe_folder_name(name: str) -> str:
+def safe_folder_name(name: str) -> str:
+    """A name that a folder can have.
+
+    Raises:
+        ValueError: why it cannot.
+    """
     if not name.strip() or len(name) > _LONGEST_NAME:
         raise ValueError(f"must have 1 to {_LONGEST_NAME} characters")
     if re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]', name) or name.startswith((".", "-", " ")) or name.endswith((".", " ")):
@@ -63,7 +74,7 @@ def _safe_folder_name(name: str) -> str:
 class RunConfig(Settings):
     """All that determines a run."""
 
-    name: Annotated[str, AfterValidator(_safe_folder_name)] = Field(description="Names the run's folder, runs/NAME.")
+    name: Annotated[str, AfterValidator(safe_folder_name)] = Field(description="Names the run's folder, runs/NAME.")
     task_evaluator: TaskEvaluator = Field(description="The kind of question: exact_match, math, multiple_choice, ...")
     queries: Sources = Field(
         description="The unlabeled queries to distil from; an answer in them is for measuring only. One source, or a "
@@ -171,9 +182,20 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         InputError: whatever is wrong with it, each problem on a line of its own with its place in the file.
     """
     source = ConfigSource.read(path, RunConfig)
-    source.override(overrides, {kind: {"use": name} for kind, name in DEFAULT_COMPONENTS.items()})
+    if GRID in source.value:
+        raise InputError(f"{source.position((GRID,))[1]} {GRID}: this config has a grid: use `twt bench {path}`")
+    source.override(overrides, DEFAULTS)
+    return checked(source)
+
+
+def checked(source: ConfigSource) -> RunConfig:
+    """The config that a source says; relative paths in it start at the folder of its file.
+
+    Raises:
+        InputError: as `load_config`.
+    """
     try:
-        return RunConfig.model_validate(source.value, context={"folder": path.parent})
+        return RunConfig.model_validate(source.value, context={"folder": source.path.parent})
     except ValidationError as error:
         raise InputError(describe(error, source)) from None  # pydantic's own text would show values
 
@@ -184,7 +206,9 @@ def config_schema() -> dict[str, Json]:
     Raises:
         InputError: an installed plugin breaks the contract.
     """
-    return extendable(schema_of(RunConfig))
+    from twt_core.bench.settings import with_grid
+
+    return with_grid(extendable(schema_of(RunConfig)))
 
 
 def template_config() -> str:

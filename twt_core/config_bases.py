@@ -52,7 +52,23 @@ def _read(path: Path, inside: tuple[Path, ...], found: dict[Path, Written]) -> N
     document = read_yaml(path)
     assert isinstance(document.value, dict)  # read_yaml gives nothing else
     own = Written(dict(document.value), {key: Place(path, position) for key, position in document.positions.items()})
-    chain = (*inside, path.resolve())
+    _read_bases(own, path, (*inside, path.resolve()), found)
+    found[path.resolve()] = own
+
+
+def with_bases(own: Written, path: Path) -> list[Written]:
+    """A mapping in a file, after the files that its own ``extends`` names, relative to that file.
+
+    Raises:
+        InputError: as `read_files`.
+    """
+    found: dict[Path, Written] = {}
+    own = Written(dict(own.value), own.places)
+    _read_bases(own, path, (path.resolve(),), found)
+    return [*found.values(), own]
+
+
+def _read_bases(own: Written, path: Path, chain: tuple[Path, ...], found: dict[Path, Written]) -> None:
     for key, base in _bases(own, path):
         if problem := problem_with_file(base):
             raise InputError(f"{own.places[key]} {EXTENDS}: {base}: {problem}")
@@ -62,7 +78,6 @@ def _read(path: Path, inside: tuple[Path, ...], found: dict[Path, Written]) -> N
         if base.resolve() not in found:  # what two bases share is read once, before both
             _read(base, chain, found)
     own.value.pop(EXTENDS, None)
-    found[path.resolve()] = own
 
 
 def _bases(own: Written, path: Path) -> list[tuple[KeyPath, Path]]:

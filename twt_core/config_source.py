@@ -38,8 +38,16 @@ class ConfigSource:
         """
         files = read_files(path)
         for written in files:
-            cls(path, model, *written)._refuse_secrets(written.value, ())
+            cls(path, model, *written).refuse_secrets()
         return cls(path, model, *reduce(merged, files))
+
+    def refuse_secrets(self) -> None:
+        """Make sure that no key or password is among the values.
+
+        Raises:
+            InputError: one is.
+        """
+        self._refuse_secrets(self.value, ())
 
     def position(self, path: KeyPath) -> tuple[Position | None, str]:
         """Where a value, or else what it is missing in, was written: in the file, or (None, the `--set`)."""
@@ -62,13 +70,16 @@ class ConfigSource:
         """
         parsed = [(*_parse_override(text), text) for text in overrides]
         for path, value, text in sorted(parsed, key=lambda entry: (entry[0][-1] != "use", len(entry[0]))):
-            shown = _shown_override(text)
-            if path[0] not in self.value and path[0] in defaults and len(path) > 1:
-                self.value[str(path[0])] = defaults[str(path[0])]
-            self._set(path, value, shown)
-            self.places = {k: v for k, v in self.places.items() if k[: len(path)] != path}
-            self.overridden = {k: v for k, v in self.overridden.items() if k[: len(path)] != path} | {path: shown}
-            self._refuse_secrets(self.value, ())
+            self.put(path, value, _shown_override(text), defaults)
+
+    def put(self, path: KeyPath, value: Json, shown: str, defaults: Mapping[str, Json]) -> None:
+        """Set one value, which is then said to come from `shown`; otherwise as `override`."""
+        if path[0] not in self.value and path[0] in defaults and len(path) > 1:
+            self.value[str(path[0])] = defaults[str(path[0])]
+        self._set(path, value, shown)
+        self.places = {k: v for k, v in self.places.items() if k[: len(path)] != path}
+        self.overridden = {k: v for k, v in self.overridden.items() if k[: len(path)] != path} | {path: shown}
+        self.refuse_secrets()
 
     def _set(self, path: KeyPath, new: Json, shown: str) -> None:
         inside: Json = self.value
@@ -164,15 +175,20 @@ def _entries(value: Json) -> Iterator[tuple[str | int, Json]]:
 def _parse_override(text: str) -> tuple[KeyPath, Json]:
     key, equals, value = text.partition("=")
     shown = _shown_override(text)
-    pieces = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
-    if not equals or not all(pieces):
+    path = key_path(key)
+    if not equals or path is None:
         raise InputError(f"{shown}: write KEY=VALUE, with dots in KEY, as in --set student.lora.r=16")
-    path: KeyPath = tuple(int(piece) if piece.isdecimal() else piece for piece in pieces)
     if any(isinstance(piece, str) and credentials.names_secret(piece) for piece in path):
         raise InputError(f"{shown}: {credentials.ADVICE}")
     if credentials.holds_secret(text):
         raise InputError(f"{shown}: this looks like an API key: {credentials.ADVICE}")
     return path, read_yaml_text(value, f"{shown}: value").value
+
+
+def key_path(key: str) -> KeyPath | None:
+    """``teachers.0.name`` or ``teachers[0].name`` as a path; None where a piece of it is empty."""
+    pieces = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
+    return tuple(int(piece) if piece.isdecimal() else piece for piece in pieces) if all(pieces) else None
 
 
 def _shown_override(text: str) -> str:

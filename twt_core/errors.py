@@ -33,6 +33,10 @@ class PluginError(TwtError):
     """A plugin broke the contract: it raised, ended the process, or returned what its kind does not."""
 
 
+class PluginWarning(FutureWarning):
+    """A plugin that works now, and will not after an upgrade: it was built for an older contract."""
+
+
 class TeacherError(TwtError):
     """One teacher call failed. Once no try is left the row counts as failed, with this as its cause; the run goes on.
 

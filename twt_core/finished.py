@@ -12,6 +12,7 @@ from twt_core.distillation import asked_with
 from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
+from twt_core.progress_file import LiveProgress, read_progress
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Query
 from twt_core.run import MANIFEST, SUMMARY, Manifest
@@ -30,11 +31,15 @@ class StepState(BaseModel):
 
 
 class Status(BaseModel):
-    """The steps of a run folder in order, where its rows are, and the summary once the run is finished."""
+    """The steps of a run folder in order, where its rows are, and the summary once the run is finished.
+
+    `live` is what the process that works on it, or was the last to, told of it; None where nothing is known.
+    """
 
     steps: list[StepState]
     sampling: AnnotationCounts | None
     summary: Summary | None
+    live: LiveProgress | None
 
 
 class Answer(BaseModel):
@@ -97,20 +102,26 @@ def status(run: Path) -> Status:
     Raises:
         InputError: it is no run folder.
     """
-    steps = [_state(path) for path in _folder(run).glob("[0-9][0-9]*-*") if path.is_dir()]
-    steps.sort(key=lambda state: int(state.step.partition("-")[0]))
-    rows = run / ACCOUNTING
+    rows = _folder(run) / ACCOUNTING
     return Status(
-        steps=steps,
+        steps=step_states(run),
         sampling=AnnotationCounts.model_validate_json(rows.read_text(encoding="utf-8")) if rows.is_file() else None,
         summary=summary(run) if (run / SUMMARY).is_file() else None,
+        live=read_progress(run),
     )
+
+
+def step_states(run: Path) -> list[StepState]:
+    """The steps that a folder holds, in order, whole or not."""
+    found = {path: path.name.partition("-")[0] for path in run.glob("[0-9][0-9]*-*") if path.is_dir()}
+    numbers = {path: int(number) for path, number in found.items() if number.isdecimal()}
+    return [_state(path) for path in sorted(numbers, key=lambda path: (numbers[path], path.name))]
 
 
 def _state(step: Path) -> StepState:
     try:
         manifest = Manifest.model_validate_json((step / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return StepState(step=step.name, seconds=None)
     return StepState(step=step.name, seconds=manifest.seconds)
 

@@ -16,9 +16,15 @@ from twt_core.components import Component
 #: The entry-point group, and pluggy's project name.
 PROJECT = "twt"
 
-#: Raised when a hook or an abstract method changes so that old plugins break. A plugin may state the one it was built
-#: for as ``TWT_CONTRACT`` in the module its entry point names.
+#: Raised when a hook or a kind changes so that old plugins break: docs/plugins.md, "When the contract changes".
+#: A plugin states the one it was built for as ``TWT_CONTRACT``, in what its entry point names or the module of that.
 CONTRACT_VERSION = 1
+
+#: The oldest contract whose plugins still work, with a warning: this one, or the one before it.
+OLDEST_CONTRACT = 1
+
+#: The contracts that are no longer taken, each with the last release of twt-distill that took it.
+LAST_RELEASES: dict[int, str] = {}
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

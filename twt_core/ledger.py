@@ -312,6 +312,10 @@ class Ledger:
             self._spent[run] = sum(row.cost_usd + row.reserved_usd for row in self.spending(run))
         return self._spent[run]
 
+    def spent_so_far(self, run: str) -> float | None:
+        """What a run's calls cost and may yet cost, from any thread; None before the first is entered here."""
+        return self._spent.get(run)
+
     def spending(self, run: str) -> list[Spending]:
         """Calls and cost of a run, by teacher."""
         with self._storage_errors():

@@ -233,7 +233,7 @@ def score_stages(
             update={
                 "tokens_saved_vs_untouched": _saved(score, untouched),
                 "tokens_saved_vs_first_stage": _saved(score, first),
-                "on_frontier": _on_frontier(score, scores),
+                "on_frontier": on_frontier(score, scores),
             }
         )
         for score in scores
@@ -246,7 +246,8 @@ def _saved(score: StageScore, reference: StageScore | None) -> float | None:
     return round(1 - score.mean_output_tokens / reference.mean_output_tokens, 4)
 
 
-def _on_frontier(score: StageScore, scores: Sequence[StageScore]) -> bool | None:
+def on_frontier(score: StageScore, scores: Sequence[StageScore]) -> bool | None:
+    """Whether none of `scores` beats one of them in accuracy or tokens without losing the other; see `StageScore`."""
     if len(scores) < 2 or score.tokens_unknown:
         return None
     return score.accuracy is not None and not any(_beats(other, score, score.accuracy) for other in scores)

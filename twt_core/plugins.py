@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,7 +23,8 @@ from twt_core.components import (
     TaskEvaluator,
     Teacher,
 )
-from twt_core.errors import InputError
+from twt_core.errors import InputError, PluginWarning
+from twt_core.plugin_contract import contract_problem
 from twt_core.settings import Settings
 from twt_core.suggest import did_you_mean
 
@@ -56,6 +58,13 @@ class Registry:
         default_factory=lambda: {cls.kind: {} for cls in KINDS.values()}
     )
     broken: list[str] = field(default_factory=list)
+    _warned: set[str] = field(default_factory=set)
+
+    def warn(self, message: str) -> None:
+        """Tell of a plugin that will not work for ever: once, however many entry points it has."""
+        if message not in self._warned:
+            self._warned.add(message)
+            warnings.warn(PluginWarning(message), stacklevel=2)
 
     def add(self, base: type[Component], name: object, cls: object, distribution: str) -> None:
         """Register a class.
@@ -98,21 +107,21 @@ def registry() -> Registry:
         except (Exception, SystemExit) as error:  # noqa: BLE001  # what an import runs is the plugin's own
             found.broken.append(f"{distribution} ({entry_point.value}): {type(error).__name__}: {error}")
             continue
-        join(found, plugin, distribution)
+        join(found, plugin, distribution, entry_point.module)
     return found
 
 
-def join(found: Registry, plugin: object, distribution: str) -> None:
-    """Check one plugin's hooks and let it register.
+def join(found: Registry, plugin: object, distribution: str, module: str | None = None) -> None:
+    """Check one plugin's contract and hooks, and let it register. `module` is the one that its entry point names.
 
     Raises:
         InputError: no hook, a misspelled one, a wrong argument, another contract version, or a bad registration.
     """
-    version = getattr(plugin, "TWT_CONTRACT", hookspecs.CONTRACT_VERSION)
-    if version != hookspecs.CONTRACT_VERSION:
-        raise InputError(
-            f"{distribution}: built for plugin contract {version}; this is contract {hookspecs.CONTRACT_VERSION}"
-        )
+    problem = contract_problem(plugin, distribution, module)
+    if problem is not None and problem.refused:
+        raise InputError(problem.message)
+    if problem is not None:
+        found.warn(problem.message)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     marked = [name for name in dir(plugin) if manager.parse_hookimpl_opts(plugin, name) is not None]
@@ -121,12 +130,21 @@ def join(found: Registry, plugin: object, distribution: str) -> None:
             raise InputError(f"{distribution}: no hook is called {name!r}. {did_you_mean(name, KINDS)}")
     if not marked:
         raise InputError(f"{distribution}: {_shown(plugin)} has no function marked @hookimpl")
-    try:
-        manager.register(plugin)
-    except pluggy.PluginValidationError as error:
-        raise InputError(f"{distribution}: {' '.join(str(error).split())}") from error
+    for message in _add_hooks(manager, plugin, distribution):
+        found.warn(f"{distribution}: {message}")
     for name in marked:
         _call_hook(manager, name, found, distribution)
+
+
+def _add_hooks(manager: pluggy.PluginManager, plugin: object, distribution: str) -> list[str]:
+    """Register the hooks; what pluggy warns of, which is hooks whose spec says `warn_on_impl`."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            manager.register(plugin)
+        except pluggy.PluginValidationError as error:
+            raise InputError(f"{distribution}: {' '.join(str(error).split())}") from error
+    return [str(warning.message) for warning in told]
 
 
 def _call_hook(manager: pluggy.PluginManager, hook: str, found: Registry, distribution: str) -> None:

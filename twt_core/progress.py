@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
 #: Plain lines come at most this often, in seconds.
@@ -19,6 +19,22 @@ class Task(Protocol):
         """`amount` more units of `part` are done; `note` says how it goes (a loss, say)."""
 
 
+class Listener(Protocol):
+    """Who is told of the work besides whoever reads standard error. It is told all of it, quiet or not."""
+
+    def said(self, line: str) -> None:
+        """A line about what happens now."""
+
+    def expect(self, steps: Sequence[str]) -> None:
+        """The steps that a run is to have, by name, in order."""
+
+    def step(self, name: str) -> None:
+        """A step of a run is made from now on."""
+
+    def task(self, label: str, totals: dict[str, int]) -> AbstractContextManager[Task]:
+        """Work in named parts, as `Progress.task` is told of it."""
+
+
 class Progress:
     """Tells the user how far the work is. Writes to standard error, so that results can be piped.
 
@@ -28,6 +44,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
+        self._listeners: list[Listener] = []
 
     @property
     def quiet(self) -> bool:
@@ -36,12 +53,40 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line about what happens now."""
+        for listener in self._listeners:
+            listener.said(line)
         if not self._quiet:
             print(line, file=sys.stderr, flush=True)
+
+    def expect(self, steps: Sequence[str]) -> None:
+        """The steps that a run is to have, by name, in order. Those who listen are told."""
+        for listener in self._listeners:
+            listener.expect(steps)
+
+    def step(self, name: str) -> None:
+        """A step of a run is made from now on."""
+        for listener in self._listeners:
+            listener.step(name)
+        self.say(f"{name}: working")
 
     @contextmanager
     def task(self, label: str, totals: dict[str, int]) -> Iterator[Task]:
         """Work in named parts, each with its total."""
+        with ExitStack() as stack:
+            tasks = [stack.enter_context(listener.task(label, totals)) for listener in self._listeners if totals]
+            yield _Together([*tasks, stack.enter_context(self._shown(label, totals))])
+
+    @contextmanager
+    def heard_by(self, listener: Listener) -> Iterator[None]:
+        """Have a listener told, too, meanwhile."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    @contextmanager
+    def _shown(self, label: str, totals: dict[str, int]) -> Iterator[Task]:
         if self._quiet or not totals:
             yield _Silent()
         elif sys.stderr.isatty():
@@ -49,6 +94,16 @@ class Progress:
                 yield bars
         else:
             yield _Plain(label, totals)
+
+
+class _Together:
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tasks
+
+    def advance(self, part: str, amount: int = 1, note: str = "") -> None:
+        """Tell all of them."""
+        for task in self._tasks:
+            task.advance(part, amount, note)
 
 
 class _Silent:

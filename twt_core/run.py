@@ -49,6 +49,8 @@ class Manifest(BaseModel):
     seconds: float
     #: False when a failure that may pass (a server that was down) is among the rows: the next run makes it again.
     whole: bool = True
+    #: The run that made it, where it was taken from another one.
+    taken_from: str | None = None
 
     def digest(self) -> str:
         """The hash of what the step contains."""
@@ -118,6 +120,8 @@ class Run:
     done: dict[str, Path] = field(default_factory=dict)
     #: Told the name of each step that is whole.
     after: Callable[[str], None] = field(default=lambda _: None)
+    #: Other run folders: a step that one of them has is taken from there.
+    beside: Sequence[Path] = ()
 
     def rows(
         self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
@@ -141,8 +145,11 @@ class Run:
         manifest = self._found(path, name, fingerprint)
         if manifest is not None and manifest.whole:
             self.progress.say(f"{path.name}: on disk")
+        elif (taken := self._taken(path, name, fingerprint)) is not None:
+            manifest = taken
+            self.progress.say(f"{path.name}: as in {manifest.taken_from}")
         else:
-            self.progress.say(f"{path.name}: working")
+            self.progress.step(path.name)
             manifest = self._make(path, name, fingerprint, make)
         self.done[name] = path
         self.after(name)
@@ -157,6 +164,24 @@ class Run:
             shutil.rmtree(path, ignore_errors=True)
             there[0].rename(path)
         return there[1]
+
+    def _taken(self, path: Path, name: str, fingerprint: str) -> Manifest | None:
+        """The manifest of a step that another run has made, once it is here, too: whole, or not at all."""
+        for run in self.beside:
+            if (there := find_whole(run, run / path.name, name, fingerprint)) is None:
+                continue
+            arriving = self.path / SCRATCH / f"{name}.taken"
+            manifest = there[1].model_copy(update={"taken_from": there[1].taken_from or run.name})
+            try:
+                _link_files(there[0], manifest, arriving)
+            except FileNotFoundError:  # its own run made it anew meanwhile
+                continue
+            write_whole(arriving / MANIFEST, manifest.model_dump_json(indent=2))
+            (self.path / SUMMARY).unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+            arriving.rename(path)
+            return manifest
+        return None
 
     def _make(self, path: Path, name: str, fingerprint: str, make: Callable[[Path], None]) -> Manifest:
         began = time.perf_counter()
@@ -201,42 +226,6 @@ class Run:
         shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
 
 
-@dataclass
-class Plan:
-    """Looks at a run folder and says of each step whether it is on disk, changing nothing."""
-
-    path: Path
-    steps: list[tuple[str, bool]] = field(default_factory=list)
-
-    def rows(
-        self, name: str, record: type[R], inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
-        make: Callable[[], Iterable[R]],
-    ) -> Rows[R]:  # fmt: skip
-        """The step's records, if they are on disk."""
-        found = self.folder(name, inputs, settings, lambda _: None)
-        return Rows(found.path, found.digest, record)
-
-    def folder(
-        self, name: str, inputs: Sequence[Artifact], settings: Sequence[Settings | Json],
-        make: Callable[[Path], None],
-    ) -> Artifact:  # fmt: skip
-        """The step's folder, if it is whole and current."""
-        path = step_path(self.path, len(self.steps) + 1, name)
-        known = all(artifact.digest is not None for artifact in inputs)
-        there = find_step(self.path, path, name, step_fingerprint(name, inputs, settings)) if known else None
-        done = there is not None and there[1].whole
-        self.steps.append((name, done))
-        place = there[0] if there is not None else path
-        return Artifact(place, there[1].digest() if there is not None and done else None)
-
-    def scratch(self, name: str) -> Path:
-        """See `Steps.scratch`. A plan makes nothing."""
-        return self.path / SCRATCH / name
-
-    def verify(self, artifact: Artifact) -> None:
-        """See `Steps.verify`. A plan makes nothing."""
-
-
 def step_path(run: Path, number: int, name: str) -> Path:
     """``run/NN-name``."""
     return run / f"{number:02d}-{name}"
@@ -261,6 +250,12 @@ def find_step(run: Path, path: Path, name: str, fingerprint: str) -> tuple[Path,
         if (manifest := current_manifest(place, fingerprint)) is not None:
             return place, manifest
     return None
+
+
+def find_whole(run: Path, path: Path, name: str, fingerprint: str) -> tuple[Path, Manifest] | None:
+    """`find_step`, of a step without failures that may pass."""
+    found = find_step(run, path, name, fingerprint)
+    return found if found is not None and found[1].whole else None
 
 
 def current_manifest(path: Path, fingerprint: str) -> Manifest | None:
@@ -302,6 +297,21 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
         partial.replace(path)
     except OSError as error:
         raise TwtError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def _link_files(step: Path, manifest: Manifest, target: Path) -> None:
+    # A step's files are never written to again, so that two runs can hold the same ones.
+    shutil.rmtree(target, ignore_errors=True)
+    for name in manifest.files:
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.hardlink_to(step / name)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without hard links
+            shutil.copyfile(step / name, file)
+    target.mkdir(parents=True, exist_ok=True)
 
 
 def _clear(path: Path) -> None:

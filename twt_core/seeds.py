@@ -85,6 +85,7 @@ def run_seeds(
     The run with seed S is the folder ``NAME-seed-S`` and like any other run; the result is ``NAME-seeds.json`` beside
     them. The seed is of the student: of its training and, above temperature 0, its answers. Teachers are asked the
     same, so their answers come from the ledger; a rewrite that follows the student's own text may be another request.
+    Steps that do not depend on the seed are made once and shared.
 
     Args:
         config_path: the config file.
@@ -108,11 +109,13 @@ def run_seeds(
     seeds = list(range(first.seed, first.seed + count))
     changes = {seed: [*overrides, f"seed={seed}"] for seed in seeds}
     for seed in seeds:
-        _refuse_other_run(runs_dir / run_name(name, seed), load_config(config_path, changes[seed]))
+        refuse_other_run(runs_dir / run_name(name, seed), load_config(config_path, changes[seed]))
     found = []
     for place, seed in enumerate(seeds, start=1):
         progress.say(f"seed {seed}, run {place} of {count}: {run_name(name, seed)}")
-        found.append(session.run(config_path, changes[seed], runs_dir, run_name(name, seed), progress))
+        own = run_name(name, seed)
+        beside = [runs_dir / run_name(name, other) for other in seeds if other != seed]
+        found.append(session.run(config_path, changes[seed], runs_dir, own, progress, beside))
     result = spread_of(name, seeds, found)
     write_whole(runs_dir / f"{name}-seeds.json", result.model_dump_json(indent=2) + "\n")
     return result
@@ -123,7 +126,12 @@ def run_name(name: str, seed: int) -> str:
     return f"{name}-seed-{seed}"
 
 
-def _refuse_other_run(folder: Path, config: RunConfig) -> None:
+def refuse_other_run(folder: Path, config: RunConfig) -> None:
+    """Make sure that a run folder is not of another config.
+
+    Raises:
+        InputError: it is, or its recipe is damaged.
+    """
     before = Recipe.in_folder(folder)
     if before is not None and (made_by := before.identity.get("name")) != config.name:
         raise InputError(f"{folder}: made by another config, {made_by!r}. Give another --name, or remove the folder")
@@ -152,16 +160,17 @@ def _stage(name: str, summaries: Sequence[Summary]) -> StageSpread:
     return StageSpread(
         name=name,
         runs=len(scores),
-        accuracy=_spread(accuracies) if accuracies else None,
-        output_tokens=_spread([score.mean_output_tokens for score in scores]),
+        accuracy=spread(accuracies) if accuracies else None,
+        output_tokens=spread([score.mean_output_tokens for score in scores]),
     )
 
 
-def _spread(values: list[float]) -> Spread:
+def spread(values: Sequence[float]) -> Spread:
+    """How far values are apart; at least one."""
     return Spread(
         mean=round(fmean(values), 4),
         deviation=round(stdev(values), 4) if len(values) > 1 else None,
         lowest=min(values),
         highest=max(values),
-        values=values,
+        values=list(values),
     )

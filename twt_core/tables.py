@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +13,9 @@ from twt_core import score_tables, terminal
 from twt_core.accounting import AnnotationCounts
 from twt_core.finished import Status
 from twt_core.listing import Listed, Listing
+from twt_core.planning import PlannedCalls, PlanSummary
+from twt_core.progress_file import LiveProgress
 from twt_core.seeds import SeedsSummary, Spread
-from twt_core.session import PlanSummary
 from twt_core.summary import CompressionCounts, Summary
 
 
@@ -112,20 +115,28 @@ def print_plan(plan: PlanSummary) -> None:
         steps.add_row(step.step, "on disk" if step.cached else "to do")
     console.print(steps)
     console.print()
-    graded = any(row.grades_at_most for row in plan.calls)
-    figures = ("answers", "rewrites at most", *(["grades at most"] if graded else []), "worst case")
-    calls = terminal.table("teacher", *figures, right=figures)
-    for row in plan.calls:
-        counts = [row.answers, row.rewrites_at_most, *([row.grades_at_most] if graded else [])]
-        calls.add_row(row.teacher, *map(str, counts), _price(row.worst_case_usd))
-    console.print(calls)
+    print_calls(console, plan.calls)
     console.print()
     for note in plan.notes:
         console.print(Text(note))
-    budget = "no budget" if plan.budget_usd is None else f"budget ${plan.budget_usd:.2f}"
-    console.print(
-        Text(f"at most {plan.teacher_calls_at_most} teacher calls, worst case {_price(plan.worst_case_usd)}, {budget}")
-    )
+    console.print(Text(bill(plan.teacher_calls_at_most, plan.worst_case_usd, plan.budget_usd)))
+
+
+def print_calls(console: Console, planned: Sequence[PlannedCalls]) -> None:
+    """The calls of a plan, a row a teacher."""
+    graded = any(row.grades_at_most for row in planned)
+    figures = ("answers", "rewrites at most", *(["grades at most"] if graded else []), "worst case")
+    calls = terminal.table("teacher", *figures, right=figures)
+    for row in planned:
+        counts = [row.answers, row.rewrites_at_most, *([row.grades_at_most] if graded else [])]
+        calls.add_row(row.teacher, *map(str, counts), _price(row.worst_case_usd))
+    console.print(calls)
+
+
+def bill(calls_at_most: int, worst_case_usd: float | None, budget_usd: float | None) -> str:
+    """What a plan comes to."""
+    budget = "no budget" if budget_usd is None else f"budget ${budget_usd:.2f}"
+    return f"at most {calls_at_most} teacher calls, worst case {_price(worst_case_usd)}, {budget}"
 
 
 def _price(usd: float | None) -> str:
@@ -135,17 +146,34 @@ def _price(usd: float | None) -> str:
 def print_status(status: Status, folder: Path) -> None:
     """How far a run is."""
     console = terminal.console()
+    working = status.live is not None and status.live.state == "working"
+    now = status.live.step if status.live is not None and working else None
     steps = terminal.table("step", "seconds", right=("seconds",))
     for step in status.steps:
-        steps.add_row(step.step, "not whole" if step.seconds is None else f"{step.seconds:.1f}")
+        unmade = "working" if step.step == now else "not whole"
+        steps.add_row(step.step, unmade if step.seconds is None else f"{step.seconds:.1f}")
     console.print(steps)
     console.print()
-    if status.summary is None:
+    if status.live is not None and working:
+        _print_live(console, status.live)
+    elif status.summary is None:
         if status.sampling is not None:
             console.print(Text(_accounting(status.sampling)))
+        if status.live is not None and status.live.why:
+            console.print(Text(f"{status.live.state}: {terminal.plain_lines(status.live.why)}"))
         console.print(Text("not finished: the `twt run` that began it goes on from here"))
     else:
         print_summary(status.summary, folder)
+
+
+def _print_live(console: Console, live: LiveProgress) -> None:
+    for task in live.tasks:
+        for part in task.parts:
+            console.print(Text(terminal.plain(f"{task.label} {part.name}: {part.figures}")))
+    if live.spent_usd is not None:
+        console.print(Text(f"spent or reserved so far: ${live.spent_usd:.4f}"))
+    since = f"{live.began.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    console.print(Text(f"working since {since}, process {live.writer.pid}; `twt view` shows it as it goes"))
 
 
 def print_components(listing: Listing, *, with_options: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -20,6 +21,8 @@ TARGET = Path(__file__).parent / "quickstart.svg"
 # Contrast of at least 4 on white and on near-black: a page's theme and the system's need not agree.
 INK = "#737b84"
 POINT = "#2f81f7"
+#: Points nearer than this share of the longest mean are labelled at their outer sides.
+NEAR = 0.15
 
 
 def draw(summary: dict[str, object], target: Path) -> None:
@@ -36,21 +39,13 @@ def draw(summary: dict[str, object], target: Path) -> None:
         figure, axes = plt.subplots(figsize=(7, 4))
         axes.plot(tokens, accuracy, color=INK, linewidth=1, linestyle=":")
         axes.errorbar(tokens, accuracy, yerr=[below, above], fmt="none", ecolor=INK, elinewidth=1, capsize=4)
-        # Labels stand above and below by turns, from left to right, since neighbours may be close; all above at 0.
-        for place, stage in enumerate(sorted(stages, key=lambda stage: stage["mean_output_tokens"])):
-            x, y, (low, high) = stage["mean_output_tokens"], stage["accuracy"], stage["accuracy_ci"]
+        order = sorted(stages, key=lambda stage: stage["mean_output_tokens"])
+        for place, stage in enumerate(order):
             chosen = stage["name"] == summary["recommended_stage"]
+            x, y = stage["mean_output_tokens"], stage["accuracy"]
             axes.plot(x, y, "o", markersize=9, color=POINT, fillstyle="full" if chosen else "none", markeredgewidth=2)
             label = stage["name"].replace("_", " ") + ("\n(recommended)" if chosen else "")
-            above_it = place % 2 == 0 or low < 0.1
-            axes.annotate(
-                label,
-                (x, high if above_it else low),
-                xytext=(0, 7 if above_it else -7),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if above_it else "top",
-            )
+            axes.annotate(label, textcoords="offset points", **_place(order, place, max(tokens)))
         axes.set_xlim(0, max(tokens) * 1.15)
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -60,6 +55,22 @@ def draw(summary: dict[str, object], target: Path) -> None:
         figure.tight_layout()
         figure.savefig(target, transparent=True, metadata={"Date": None})
         plt.close(figure)
+
+
+def _place(stages: list[dict[str, Any]], place: int, longest: float) -> dict[str, Any]:
+    """Where a stage's label goes, stages in the order of their tokens: above its interval, or to the side that is free.
+
+    Beside one that is so near that the two labels would be taken for each other's: to the left of the first of them, to
+    the right of the second.
+    """
+    tokens = [stage["mean_output_tokens"] for stage in stages]
+    after = place + 1 < len(tokens) and tokens[place + 1] - tokens[place] < NEAR * longest
+    before = place > 0 and tokens[place] - tokens[place - 1] < NEAR * longest
+    if after == before:
+        top = (tokens[place], stages[place]["accuracy_ci"][1])
+        return {"xy": top, "xytext": (0, 7), "ha": "center", "va": "bottom"}
+    side, align = (-10, "right") if after else (10, "left")
+    return {"xy": (tokens[place], stages[place]["accuracy"]), "xytext": (side, 9), "ha": align, "va": "center"}
 
 
 def main() -> None:

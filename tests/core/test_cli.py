@@ -15,7 +15,7 @@ import yaml
 
 HEAVY = ("torch", "transformers", "litellm", "faiss", "sentence_transformers", "peft", "scipy", "numpy", "math_verify")
 
-COMMANDS = ["run", "plan", "status", "plugins", "schema", "init", "answer", "evaluate", "compare", "export"]
+COMMANDS = ["run", "plan", "status", "plugins", "schema", "init", "answer", "evaluate", "compare", "export", "report", "view"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import json
 import project
 import pytest
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.config import load_config
 from twt_core.data import DOWNLOADS, _reason, read_data
 from twt_core.data_file import DataFile
@@ -304,7 +304,7 @@ def plan(fresh):
 
     def planned(queries, *overrides):
         given = [f"queries={queries}", f"teachers=[{teacher}]", *overrides]
-        return session.plan(fresh, given, fresh.parent / "runs")
+        return planning.plan(fresh, given, fresh.parent / "runs")
 
     return planned
 
@@ -324,7 +324,7 @@ def test_its_price_bounds_that_of_any_row_and_is_not_known_without_a_bound(plan,
     present = plan("{path: queries.jsonl}").worst_case_usd
     assert declared > present > 0
     assert plan(HUB % ", limit: 12").worst_case_usd is None
-    free = session.plan(fresh, [f"queries={HUB % ', limit: 12'}"], fresh.parent / "runs")
+    free = planning.plan(fresh, [f"queries={HUB % ', limit: 12'}"], fresh.parent / "runs")
     assert free.worst_case_usd == 0  # whatever the rows are
 
 

@@ -145,11 +145,11 @@ def test_a_stage_that_only_one_seed_entered_has_no_deviation(finished):
 def test_a_call_that_failed_goes_on_where_it_was(fresh, tmp_path, monkeypatch):
     real, begun = seeds.session.run, []
 
-    def failing(config, overrides, runs_dir, name, progress):
+    def failing(config, overrides, runs_dir, name, progress, beside):
         begun.append(name)
         if name == "tiny-seed-1" and begun.count(name) == 1:
             raise InputError("a full disk")
-        return real(config, overrides, runs_dir, name, progress)
+        return real(config, overrides, runs_dir, name, progress, beside)
 
     monkeypatch.setattr(seeds.session, "run", failing)
     with pytest.raises(InputError, match="a full disk"):

@@ -7,7 +7,7 @@ import json
 import project
 import pytest
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -173,23 +173,23 @@ def test_ten_queries_more_are_ten_calls_more_to_each_teacher(again):
     more = project.queries(22)
     project.write_rows(folder / "queries.jsonl", more)
     project.write_rows(folder / "recordings.jsonl", project.recordings(more))
-    planned = session.plan(again.config, ["stage_scheduler.use=standard_kd"], again.runs)
+    planned = planning.plan(again.config, ["stage_scheduler.use=standard_kd"], again.runs)
     assert [row.answers for row in planned.calls] == [10, 10, 10]
     run(again, "stage_scheduler.use=standard_kd")  # which asks for no rewrites
     assert {name: count - before[name] for name, count in calls(again).items()} == dict.fromkeys(project.TEACHERS, 10)
 
 
 def test_a_plan_changes_nothing_and_is_right(again, fresh):
-    planned = session.plan(fresh, (), fresh.parent / "runs")
+    planned = planning.plan(fresh, (), fresh.parent / "runs")
     assert [step.step for step in planned.steps] == [step[3:] for step in STEPS]
     assert not any(step.cached for step in planned.steps)
     assert [(row.answers, row.rewrites_at_most, row.worst_case_usd) for row in planned.calls] == [(12, 12, 0)] * 3
     assert not (fresh.parent / "runs" / "tiny").exists()
-    done = session.plan(again.config, (), again.runs)
+    done = planning.plan(again.config, (), again.runs)
     assert all(step.cached for step in done.steps)
     assert done.teacher_calls_at_most == 0
     before = project.contents(again.folder)
-    partly = session.plan(again.config, ["quality_filter.minimum=0.2"], again.runs)
+    partly = planning.plan(again.config, ["quality_filter.minimum=0.2"], again.runs)
     assert [step.cached for step in partly.steps[:6]] == [True, True, False, False, False, True]
     assert not any(step.cached for step in partly.steps[6:])
     assert project.contents(again.folder) == before

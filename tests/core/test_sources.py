@@ -8,7 +8,7 @@ import jsonschema
 import project
 import pytest
 
-from twt_core import session
+from twt_core import planning
 from twt_core.config import config_schema, load_config
 from twt_core.data import DOWNLOADS, read_data
 from twt_core.data_file import DataFile, each_of
@@ -243,7 +243,7 @@ def plan(load, tmp_path):
 
     def planned(*overrides):
         given = [MIXED, TESTED, f"teachers=[{teacher}]", *overrides]
-        return session.plan(tmp_path / "run.yaml", given, tmp_path / "runs")
+        return planning.plan(tmp_path / "run.yaml", given, tmp_path / "runs")
 
     return planned
 

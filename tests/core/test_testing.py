@@ -8,7 +8,7 @@ import re
 import sys
 
 import pytest
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from twt_core.components import TaskEvaluator, Teacher
 from twt_core.prompts import Message
@@ -273,7 +273,7 @@ def test_structured_answers_are_asked_for_only_where_they_are_meant():
 
 def test_a_judge_that_nobody_asks_may_have_no_opinion():
     members = {
-        "__annotations__": {"judge": Teacher},
+        "__annotations__": {"judge": SerializeAsAny[Teacher]},
         "judge": Field(description="Who."),
         "asks_teachers": property(lambda self: True),
     }

@@ -13,7 +13,7 @@ import project
 import pytest
 import test_paper
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.config import load_config
 from twt_core.data import DOWNLOADS, read_data
 from twt_core.data_file import each_of
@@ -134,7 +134,7 @@ def no_network(monkeypatch):
 
 
 def test_the_papers_mixture_plans_without_a_key_or_a_network(tmp_path, no_network):
-    planned = session.plan(PAPER, (), tmp_path / "runs")
+    planned = planning.plan(PAPER, (), tmp_path / "runs")
     assert {row.answers for row in planned.calls} == {374 + 1000 + 1000}
     assert planned.worst_case_usd and planned.worst_case_usd > 1
     assert len(planned.notes) == 6 and all("not downloaded yet" in note for note in planned.notes)

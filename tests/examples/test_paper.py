@@ -14,7 +14,7 @@ import jsonschema
 import project
 import pytest
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.config import RunConfig, config_schema, load_config
 from twt_core.config_source import ConfigSource
 from twt_core.data import DOWNLOADS, read_data
@@ -95,7 +95,7 @@ def no_network(monkeypatch):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=shown)
 def test_it_plans_without_a_key_or_a_network(path, tmp_path, no_network):
-    planned = session.plan(usable(path), (), tmp_path / "runs")
+    planned = planning.plan(usable(path), (), tmp_path / "runs")
     config = load_config(path)
     assert {row.answers for row in planned.calls if row.answers} == {config.queries.declared}
     assert planned.worst_case_usd and planned.worst_case_usd > 1

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from errno import ENAMETOOLONG
 from typing import Annotated, NoReturn
 
 import typer
 
 # A command is registered where it is defined: this is the order of `twt --help`.
-from twt_core.cli import runs, students, measuring, configs  # noqa: F401  # isort: skip
+from twt_core.cli import runs, benching, reporting, students, measuring, plugins, configs  # noqa: F401  # isort: skip
 from twt_core.cli.application import app
-from twt_core.errors import TwtError
+from twt_core.errors import PluginWarning, TwtError
 
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
+_FORMAT_WARNING = warnings.formatwarning
 
 
 @app.callback(invoke_without_command=True)
@@ -39,6 +41,7 @@ def main() -> NoReturn:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")  # the libraries' own bars; ours say what the work is
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.formatwarning = _as_line
     try:
         code = int(app(standalone_mode=False) or 0)  # typer gives back an Exit's code, and for an interrupt its own
     except TwtError as error:
@@ -63,6 +66,15 @@ def main() -> NoReturn:
 
 def _terminate(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _as_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning about a plugin is for the user: without the place in our code."""
+    if issubclass(category, PluginWarning):
+        return f"twt: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def _say(message: str, code: int) -> int:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twt_core.cli import completing
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
@@ -28,11 +29,32 @@ app = typer.Typer(
     ),
 )
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's YAML file.", show_default=False)]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/NAME.", show_default=False)]
+ConfigFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="The run's YAML file.",
+        show_default=False,
+        autocompletion=completing.config_files,
+    ),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, runs/NAME.",
+        show_default=False,
+        autocompletion=completing.run_folders,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override an option, e.g. quality_filter.minimum=0.9. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override an option, e.g. quality_filter.minimum=0.9. Repeatable.",
+        autocompletion=completing.override_keys,
+    ),
 ]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Folder of runs; the ledger lies in it.")]
 Name = Annotated[str | None, typer.Option("--name", help="The run folder's name; the config's by default.")]

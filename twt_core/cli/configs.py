@@ -1,4 +1,4 @@
-"""Commands about configs: init, schema, plugins."""
+"""Commands about configs: init, schema."""
 
 from __future__ import annotations
 
@@ -7,29 +7,8 @@ from typing import Annotated
 
 import typer
 
-from twt_core.cli.application import (
-    AsJson,
-    app,
-    examples,
-    print_json,
-)
+from twt_core.cli.application import app, examples, print_json
 from twt_core.errors import InputError
-
-
-@app.command(epilog=examples("twt plugins", "twt plugins teacher", "twt plugins teacher litellm"))
-def plugins(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="teacher, quality_filter, ...")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One component: its options.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """What is installed, from which distribution, and the options of each component with their defaults."""
-    from twt_core import listing, tables
-
-    found = listing.components(kind, name)
-    if as_json:
-        print_json([component.model_dump(mode="json") for component in found.components])
-    else:
-        tables.print_components(found, with_options=name is not None)
 
 
 @app.command(epilog=examples("twt schema > twt.schema.json"))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from twt_core.cli import completing
 from twt_core.cli.application import (
     RUNS,
     AsJson,
@@ -36,14 +37,22 @@ def evaluate(  # noqa: PLR0913, PLR0917  # an argument is an option
             metavar="RUN|MODEL",
             help="A run folder; a model's or adapter's; a GGUF file; a hub id; package:NAME/PATH; a served model.",
             show_default=False,
+            autocompletion=completing.run_folders,
         ),
     ],
     queries: Annotated[Path, typer.Option(metavar="FILE", help="Questions with answers, JSON lines, gzipped or not.")],
     task: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="A task evaluator, or a YAML file with one."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A task evaluator, or a YAML file with one.",
+            autocompletion=completing.task_evaluators,
+        ),
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="A run's stage, not the recommended one.")] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="A run's stage, not the recommended one.", autocompletion=completing.stages),
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option("--base-url", metavar="URL", help="Ask the server there, OpenAI-compatible.")
     ] = None,
@@ -138,6 +147,7 @@ def compare(
             metavar="A B [C ...]",
             help="An evaluation's folder; a run's, its recommended stage; or RUN:STAGE. One run alone: all its stages.",
             show_default=False,
+            autocompletion=completing.measured,
         ),
     ],
     shared: Annotated[bool, typer.Option("--shared", help="Count only the questions that all were asked.")] = False,

@@ -21,6 +21,7 @@ from twt_core.cli.application import (
     examples,
     print_json,
 )
+from twt_core.cli.benching import show_plan
 
 if TYPE_CHECKING:
     from twt_core.progress import Progress
@@ -84,9 +85,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """What a run would do now: each step on disk or to do, the teacher calls, their worst-case price."""
-    from twt_core import session, tables
+    from twt_core import planning, tables
+    from twt_core.bench.grid import has_grid
 
-    planned = session.plan(config, overrides or (), runs_dir, name)
+    if has_grid(config):
+        show_plan(config, overrides or [], runs_dir, name, as_json=as_json)
+        return
+    planned = planning.plan(config, overrides or (), runs_dir, name)
     if as_json:
         print_json(planned)
     else:

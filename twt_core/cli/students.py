@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from twt_core.cli import completing
 from twt_core.cli.application import (
     AsJson,
     RunFolder,
@@ -22,7 +23,10 @@ from twt_core.errors import InputError
 def answer(
     folder: RunFolder,
     question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
-    stage: Annotated[str | None, typer.Option(help="Ask this stage's student, not the recommended one.")] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Ask this stage's student, not the recommended one.", autocompletion=completing.stages),
+    ] = None,
     choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from. Repeatable.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="A test that the answer is to pass. Repeatable.")] = None,
     task: Annotated[str | None, typer.Option(help="Which of its tasks it is, in a run of a mixture.")] = None,
@@ -58,7 +62,10 @@ def export(  # noqa: PLR0913, PLR0917  # an argument is an option
         Literal["chatml", "alpaca", "sharegpt", "datasets"],
         typer.Option("--format", help="How the data set is laid out: JSON lines, or (datasets) Parquet."),
     ] = "chatml",
-    stage: Annotated[str | None, typer.Option(help="This stage's student, not the recommended one.")] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="This stage's student, not the recommended one.", autocompletion=completing.stages),
+    ] = None,
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face hub, too; private.")
     ] = None,

@@ -40,6 +40,12 @@ class Component(Settings, ABC):
     def _with_use(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"use": self.use, **handler(self)}
 
+    def __getstate__(self) -> dict[Any, Any]:
+        # Options alone: what a cached_property holds, such as a model, is made anew where it is needed.
+        state = super().__getstate__()
+        options = {name: value for name, value in state["__dict__"].items() if name in type(self).model_fields}
+        return {**state, "__dict__": options}
+
     @property
     def use(self) -> str:
         """The name it is registered under, which is what a config calls it."""

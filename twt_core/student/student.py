@@ -55,7 +55,7 @@ class Student:
         for option, package in wanted:
             if find_spec(package) is None:
                 raise InputError(
-                    f"student.{option}: {package} is not installed. It is an extra: pip install twt-distill[{package}]"
+                    f'student.{option}: {package} is not installed. It is an extra: pip install "twt-distill[{package}]"'
                 )
 
     def preflight(self) -> None:
@@ -94,8 +94,9 @@ class Student:
 
     @property
     def answers_by(self) -> Json:
-        """What an answer depends on besides the question and the adapter."""
-        return {key: value for key, value in self._identity.items() if key in GENERATION | _BOTH | {"seed"}}
+        """What an answer depends on besides the question and the adapter; on the seed only where it is drawn."""
+        drawn = {"seed"} if self.config.temperature else set()
+        return {key: value for key, value in self._identity.items() if key in GENERATION | _BOTH | drawn}
 
     @property
     def scores_by(self) -> Json:

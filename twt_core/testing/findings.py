@@ -15,7 +15,7 @@ from twt_core.errors import PluginError
 
 T = TypeVar("T")
 
-#: CPU time for one call on one text. Whatever is linear in its text takes a small part of it.
+#: CPU time for one call. Whatever is linear in its input takes a small part of it.
 MOST_SECONDS = 20.0
 
 #: Of each method.
@@ -25,6 +25,10 @@ _LONGEST_SHOWN = 60
 
 class Nonconformity(AssertionError):
     """A component that does not do what its kind promises. The message lists what, and the way out."""
+
+
+class TookTooLong(Nonconformity):
+    """A call was ended, so that nothing after it is worth the wait."""
 
 
 class _TakesTooLong(BaseException):  # none that a component's own `except Exception` would catch
@@ -49,6 +53,11 @@ class Findings:
         self._about = f"{component.kind or type(component).__name__} {plugins.name_of(type(component))!r}"
         self._problems: dict[str, None] = {}
 
+    @property
+    def problems(self) -> list[str]:
+        """What was found so far, each once."""
+        return list(self._problems)
+
     def expect(self, holds: bool, problem: str) -> bool:
         """Note a problem unless something holds; whether it does."""
         if not holds:
@@ -59,34 +68,28 @@ class Findings:
         """What a call gives; None, and a problem, if it raises.
 
         Raises:
-            Nonconformity: it takes so long that further calls are not worth the wait.
+            TookTooLong: it takes so long that further calls are not worth the wait.
         """
         try:
             with _limited(MOST_SECONDS):
                 return call()
         except _TakesTooLong:
             self.expect(False, f"{place} takes more than {MOST_SECONDS:g} s: look for work that grows with the square "
-                               "of the text, or faster, such as nested repeats in a regular expression")  # fmt: skip
-            self.conclude()
+                               "of its input, or faster, such as nested repeats in a regular expression")  # fmt: skip
+            raise TookTooLong(self.told()) from None
         except PluginError as error:
             self.expect(False, f"{place}: {error}")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a component raises is a finding
             self.expect(False, f"{place} raised {type(error).__name__}: {error}")
         return None
 
-    def conclude(self) -> None:
-        """End the check.
-
-        Raises:
-            Nonconformity: something is wrong.
-        """
-        if not self._problems:
-            return
+    def told(self) -> str:
+        """All of it as a text: a line for the component, and one a problem; of one method a few."""
         about: dict[str, list[str]] = defaultdict(list)
         for problem in self._problems:
             about[problem.partition("(")[0]].append(problem)
-        told = [line for of, problems in about.items() for line in _first_of(of, problems)]
-        raise Nonconformity("\n  ".join([f"{self._about} breaks its contract:", *told]))
+        lines = [line for of, problems in about.items() for line in _first_of(of, problems)]
+        return "\n  ".join([f"{self._about} breaks its contract:", *lines])
 
 
 def _first_of(of: str, problems: Sequence[str]) -> list[str]:

@@ -5,71 +5,82 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, get_args
 
 from twt_core import contract
-from twt_core.components import Context, TaskEvaluator, teachers_in
-from twt_core.errors import TwtError
+from twt_core.components import TaskEvaluator
 from twt_core.prompts import Message, Role
-from twt_core.records import Annotation, Answered, Completion, Draft, Failed, Grade, Query, Reading, Request
-from twt_core.testing.component import check_component
+from twt_core.records import Annotation, Draft, Query, Reading
+from twt_core.testing.batch import same_process
+from twt_core.testing.checks import Check
+from twt_core.testing.component import identity_of, require_importable
+from twt_core.testing.elsewhere import Call
 from twt_core.testing.findings import Findings, shown
+from twt_core.testing.grading import NO_ANSWER, Grading
 from twt_core.testing.texts import EARLY_ANSWER, RATIONALES, damaged, junk
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-#: An answer to no question.
-NO_ANSWER = "twt kit: no such answer"
+    pass
 
 #: Of longer texts, the second look costs more than it finds.
 _LONGEST_TWICE = 10_000
 
 
-def check_task_evaluator(
-    task: TaskEvaluator,
-    queries: Sequence[Query],
-    labels: Mapping[str, Sequence[str]] | None = None,
-    *,
-    structured: bool = False,
-) -> None:
-    """Try a task evaluator on queries of its kind, on answers to them, and on junk.
-
-    Args:
-        task: with the options that it is to be tried with.
-        queries: at least one that it accepts; some with answers, or right and wrong are not tried.
-        labels: answers to each query by its id, as `read` gives them; those that count as right if not given.
-        structured: whether teachers with ``structured: true`` are to work with it: `read` then has to find the parts
-            of a JSON object of the form of `answer_schema`, too.
+def evaluator_checks(
+    task: TaskEvaluator, queries: Sequence[Query], labels: Mapping[str, Sequence[str]] | None, structured: bool
+) -> list[Check]:
+    """Those of a task evaluator. See `check_task_evaluator`.
 
     Raises:
-        Nonconformity: what is wrong, and the way out.
         ValueError: no query, one without a label, or labels that are no list.
     """
     if not queries:
         raise ValueError("queries: give at least one that the task accepts")
-    findings = Findings(task)
-    check_component(task, findings)
-    for query in queries:
-        given = (labels or {}).get(query.id, query.answers)
-        if isinstance(given, str):
-            raise ValueError(f"labels: give query {query.id!r} a list of answers: [{given!r}]")
-        answers = tuple(given)
-        if not answers:
-            raise ValueError(f"labels: give an answer to query {query.id!r}, which has none of its own")
-        checks = _Checks(task, query, answers, findings)
-        checks.query_is_accepted()
-        checks.prompts_ask_and_tell_no_answer()
-        checks.factors_weigh_one()
-        checks.labels_are_compared()
-        checks.completions_are_read_back()
-        checks.students_are_not_stopped_early()
-        if structured:
-            checks.objects_are_read()
-        checks.junk_does_no_harm()
-    _Grading(task, queries, findings).check()
-    findings.conclude()
+    tried = [(query, _labels_of(query, labels or {})) for query in queries]
+
+    def check(name: str, says: str, method: Callable[[_Checks], None]) -> Check:
+        def run(findings: Findings) -> None:
+            for query, answers in tried:
+                method(_Checks(task, query, answers, findings))
+
+        return Check(name, says, run)
+
+    return [
+        check("accepts", "check() takes the queries.", _Checks.query_is_accepted),
+        check("prompts", "Prompts ask the question and give no answer away.", _Checks.prompts_ask_and_tell_no_answer),
+        check("factors", "factor_weights() sum to 1.", _Checks.factors_weigh_one),
+        check("labels", "same() knows an answer from another.", _Checks.labels_are_compared),
+        check("read_back", "read() finds what completion() writes.", _Checks.completions_are_read_back),
+        check("stopping", "answered() stops no student early.", _Checks.students_are_not_stopped_early),
+        *([check("structured", "read() takes JSON answers.", _Checks.objects_are_read)] if structured else []),
+        check("junk", "read(), answered() and same() take any text.", _Checks.junk_does_no_harm),
+        Check(
+            "grading", "grade() is right about right and wrong.", lambda found: Grading(task, queries, found).check()
+        ),
+        Check("process", "Prompts are the same in another process.", partial(_process, task, tried), extra=True),
+    ]
+
+
+def _labels_of(query: Query, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    given = labels.get(query.id, query.answers)
+    if isinstance(given, str):
+        raise ValueError(f"labels: give query {query.id!r} a list of answers: [{given!r}]")
+    if not given:
+        raise ValueError(f"labels: give an answer to query {query.id!r}, which has none of its own")
+    return tuple(given)
+
+
+def _process(task: TaskEvaluator, tried: Sequence[tuple[Query, tuple[str, ...]]], findings: Findings) -> None:
+    require_importable(type(task))
+    identity_of(task)
+    calls: list[Call] = [(methodcaller("identity"), (task,))]
+    for query, labels in tried:
+        unlabeled = query.unlabeled()
+        calls += [(contract.teacher_messages, (task, unlabeled)), (contract.student_messages, (task, unlabeled))]
+        calls += [(contract.completion, (task, RATIONALES[0], label, unlabeled)) for label in labels]
+    same_process(findings, "teacher_messages", calls)
 
 
 class _Checks:
@@ -253,77 +264,9 @@ class _Checks:
         yield from damaged(self._completion(RATIONALES[1], self.labels[0]) or "")
 
 
-class _Grading:
-    """All queries, graded together."""
-
-    def __init__(self, task: TaskEvaluator, queries: Sequence[Query], findings: Findings) -> None:
-        self.task, self.queries, self.findings = task, queries, findings
-        self.judges = {teacher.name for teacher in teachers_in(task)}
-
-    def check(self) -> None:
-        answers = list(self._answers())
-        before = [answer.model_dump_json() for answer in answers]
-        grades = self._grade(answers)
-        if grades is None:
-            return
-        for answer, grade in zip(answers, grades, strict=True):
-            self._expect_grade(answer, grade)
-        backwards = self._grade(answers[::-1])
-        self.findings.expect(
-            backwards is not None and backwards[::-1] == grades, "grade(): other grades in another order: one an answer"
-        )
-        self.findings.expect(self._grade([]) == [], "grade([]): expected no grades")
-        self.findings.expect(
-            [answer.model_dump_json() for answer in answers] == before, "grade(): it changed the answers it was given"
-        )
-
-    def _answers(self) -> Iterator[Answered]:
-        for query in self.queries:
-            for label in (*query.answers, NO_ANSWER, None):
-                yield Answered(query=query, text="", label=label)
-            yield Answered(query=query.unlabeled(), text="", label=next(iter(query.answers), None))
-
-    def _grade(self, answers: Sequence[Answered]) -> list[Grade] | None:
-        queries = {query.id: query.unlabeled() for query in self.queries}
-        context = Context(self.task, queries, self._ask, _no_vectors)
-        return self.findings.call("grade()", lambda: contract.grade(self.task, answers, context))
-
-    def _ask(self, requests: Sequence[Request]) -> list[Completion | Failed]:
-        self.findings.expect(self.task.asks_teachers, "grade() asks teachers, and asks_teachers does not say so")
-        for request in requests:
-            self.findings.expect(
-                request.teacher in self.judges and request.purpose == "grade",
-                f'grade() asks {request.teacher!r} for {request.purpose!r}: ask teachers of its options, for "grade"',
-            )
-        return [Failed(cause="nobody is asked in a test") for _ in requests]
-
-    def _expect_grade(self, answer: Answered, grade: Grade) -> None:
-        query, label = answer.query, answer.label
-        place = f"grade() of {shown(label)}, on query {query.id!r}"
-        self.findings.expect(bool(grade.verdict.strip()), f"{place}: the verdict is empty: give it in a word")
-        if label is None or label == NO_ANSWER:
-            self.findings.expect(grade.correct is not True, f"{place}: correct is True, which it is not")
-        if label in query.answers:
-            # A judge that nobody asks has no opinion; all others know.
-            allowed = (True, None) if self.task.asks_teachers else (True,)
-            self.findings.expect(
-                grade.correct in allowed, f"{place}: correct is {grade.correct}, and it counts as right"
-            )
-        if not self._gradable(query):
-            self.findings.expect(grade.correct is None, f"{place}, whose answer is not known: correct has to be None")
-
-    def _gradable(self, query: Query) -> bool:
-        place = f"gradable(), on query {query.id!r}"
-        return self.findings.call(place, lambda: contract.gradable(self.task, query)) is not False
-
-
 def _storable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _no_vectors(_embedder: str, _texts: Sequence[str]) -> NDArray[np.float32]:
-    raise TwtError("grade() embeds texts, for which no model is there in a test")

@@ -11,7 +11,7 @@ from typing import Any
 import project
 import pytest
 
-from twt_core import contract, session
+from twt_core import contract, planning, session
 from twt_core.config import load_config
 from twt_core.data import DOWNLOADS, read_data
 from twt_core.progress import Progress
@@ -132,7 +132,7 @@ def test_predictions_and_the_summary_say_which_task_it_is(run: Path) -> None:
 
 
 def test_nothing_is_made_twice(run: Path, config: Path, twt: Callable[..., Any]) -> None:
-    planned = session.plan(config, (), run.parent)
+    planned = planning.plan(config, (), run.parent)
     assert all(step.cached for step in planned.steps) and planned.teacher_calls_at_most == 0
     said = twt("run", config, "--runs-dir", run.parent)
     assert said.code == 0 and '"..." --task sums' in " ".join(said.out.split())

@@ -12,7 +12,7 @@ import pytest
 from scripted_server import fault, well
 from test_resume import DYING, TWT, start
 
-from twt_core import session
+from twt_core import planning, session
 from twt_core.errors import BudgetExceeded, InputError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -81,7 +81,7 @@ def worst(body):
 
 def test_killed_and_gone_on_with_no_opinion_is_bought_twice(judged, server):
     runs = judged.parent / "runs"
-    planned = {row.teacher: row for row in session.plan(judged, (), runs).calls}
+    planned = {row.teacher: row for row in planning.plan(judged, (), runs).calls}
     assert (planned["judy"].grades_at_most, planned["judy"].answers) == (2 * 6, 0)
     # 12 answers, and then opinions: killed after the third, and in the next process while the second comes in.
     for point, which in (("after_commit", "15"), ("before_commit", "2")):
@@ -102,7 +102,7 @@ def test_killed_and_gone_on_with_no_opinion_is_bought_twice(judged, server):
     assert [(row["verdict"], row["correct"], row["graded_by"]) for row in rows] == [("right", True, "judy")] * 6
     assert {row["verdict"] for row in graded(judged, "untouched-test-scores")} == {"no_answer"}
     assert max(map(worst, asked_of_judge(server))) * 12 <= planned["judy"].worst_case_usd
-    assert session.plan(judged, (), runs).teacher_calls_at_most == 0
+    assert planning.plan(judged, (), runs).teacher_calls_at_most == 0
     asked = len(server.asked)
     go(judged)
     assert len(server.asked) == asked
@@ -128,19 +128,19 @@ def test_a_plan_counts_dev_queries_and_samples(judged):
     project.write_rows(judged.parent / "dev.jsonl", project.queries(4, "d", step=3))
     more = ["dev_queries={path: dev.jsonl}", "evaluation.samples=3", "student.temperature=1"]
     runs = judged.parent / "runs"
-    [ann, judy] = session.plan(judged, more, runs).calls
+    [ann, judy] = planning.plan(judged, more, runs).calls
     assert (ann.teacher, judy.teacher) == ("ann", "judy")
     assert judy.grades_at_most == 2 * 3 * (6 + 4)
-    [_, one] = session.plan(judged, (), runs).calls
+    [_, one] = planning.plan(judged, (), runs).calls
     assert judy.worst_case_usd == pytest.approx(one.worst_case_usd * 60 / 12, rel=0.01)
-    [_, longer] = session.plan(judged, ["task_evaluator.longest_answer=41"], runs).calls
+    [_, longer] = planning.plan(judged, ["task_evaluator.longest_answer=41"], runs).calls
     assert longer.worst_case_usd == pytest.approx(one.worst_case_usd + 12 * 4 * USD_IN / 1e6)
 
 
 def test_a_plan_counts_a_judge_that_teaches_and_grades_in_one_row(judged):
     judge = "{use: openai_compatible, name: judy, model: judy, base_url: http://127.0.0.1:9/v1, max_tokens: 20}"
     both = [f"teachers=[{judge}]", f"task_evaluator.judge={judge}", "budget_usd=null"]
-    [row] = session.plan(
+    [row] = planning.plan(
         judged, [*both, f"confidence_scorer={{use: grade, judge: {judge}}}"], judged.parent / "runs"
     ).calls
     assert (row.teacher, row.answers, row.grades_at_most, row.worst_case_usd) == ("judy", 12, 12 + 12, None)
@@ -157,17 +157,17 @@ def test_test_queries_without_answers_are_for_judges_that_need_none(judged):
     rows = [{key: row[key] for key in ("id", "query")} for row in project.queries(6, "t", step=2)]
     project.write_rows(judged.parent / "test.jsonl", rows)
     with pytest.raises(InputError, match='no row has an "answer"'):
-        session.plan(judged, (), judged.parent / "runs")
-    [_, judy] = session.plan(judged, ["task_evaluator.without_reference=true"], judged.parent / "runs").calls
+        planning.plan(judged, (), judged.parent / "runs")
+    [_, judy] = planning.plan(judged, ["task_evaluator.without_reference=true"], judged.parent / "runs").calls
     assert judy.grades_at_most == 12
 
 
 def test_a_plan_counts_test_rows_that_are_not_downloaded(judged):
     absent = "test_queries={dataset: acme/none, split: test, rows: 5, columns: {query: question, answer: answer}}"
-    [_, judy] = session.plan(judged, [absent], judged.parent / "runs").calls
+    [_, judy] = planning.plan(judged, [absent], judged.parent / "runs").calls
     assert (judy.grades_at_most, judy.worst_case_usd) == (2 * 5, None)  # nobody knows how long they are
     free = [f"task_evaluator.judge.{kind}_usd_per_million=0" for kind in ("input", "output")]
-    [_, judy] = session.plan(judged, [absent, *free], judged.parent / "runs").calls
+    [_, judy] = planning.plan(judged, [absent, *free], judged.parent / "runs").calls
     assert (judy.grades_at_most, judy.worst_case_usd) == (2 * 5, 0)
 
 
@@ -178,5 +178,5 @@ def test_a_plan_asks_a_mixtures_judge_about_its_own_queries_alone(judged):
         project.write_rows(judged.parent / f"{name}.jsonl", tasks)
     judge = "{use: openai_compatible, name: judy, model: judy, base_url: http://127.0.0.1:9/v1, max_tokens: 20}"
     mixture = f"task_evaluator={{use: mixture, tasks: {{sums: {{use: math}}, open: {{use: judge, judge: {judge}}}}}}}"
-    [ann, judy] = session.plan(judged, [mixture, "budget_usd=null"], judged.parent / "runs").calls
+    [ann, judy] = planning.plan(judged, [mixture, "budget_usd=null"], judged.parent / "runs").calls
     assert (ann.answers, judy.teacher, judy.grades_at_most) == (12, "judy", 2 * 2)

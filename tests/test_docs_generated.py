@@ -1,0 +1,75 @@
+"""The generated pages are what the code would write today."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from twt_core.config import load_config
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+
+
+@pytest.mark.parametrize(
+    ("script", "write", "name"),
+    [
+        ("make_config_reference", "reference", "config.md"),
+        ("make_catalogue", "catalogue", "catalogue.md"),
+        ("make_reproducing", "page", "reproducing.md"),
+    ],
+)
+def test_a_generated_page_is_current(script, write, name):
+    current = (DOCS / name).read_text(encoding="utf-8")
+    assert getattr(importlib.import_module(script), write)() == current, "run make docs"
+
+
+def test_the_catalogue_has_every_option_of_every_component():
+    catalogue = importlib.import_module("make_catalogue")
+    page = catalogue.catalogue()
+    for kind in catalogue.KINDS:
+        found = catalogue.built_in(kind)
+        assert found
+        for one in found:
+            section = re.search(rf"^### {kind}: {one.name}$(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
+            assert section, one.name
+            assert [name for name in one.cls.model_fields if f"| `{name}` |" not in section[1]] == []
+
+
+def test_sources_are_read_out_of_docstrings():
+    catalogue = importlib.import_module("make_catalogue")
+    by_name = {(kind, one.name): one for kind in catalogue.KINDS for one in catalogue.built_in(kind)}
+    assert catalogue.source_of(by_name["confidence_scorer", "self_reported"]).startswith("paper: section 3.1.1, eq. 1")
+    assert "Wang et al. 2022" in catalogue.source_of(by_name["confidence_scorer", "agreement"])
+    assert catalogue.source_of(by_name["teacher", "litellm"]) == "-"
+
+
+def test_costs_add_up_as_they_are_said_to():
+    costs = importlib.import_module("paper_costs")
+    before = costs.Before()
+    run = costs.PaperRun("standard_kd")
+    first, again = costs.cost_of("mbpp", run, before), costs.cost_of("mbpp", run, before)
+    assert (first.calls, again.calls, again.expected_usd, again.trained_tokens) == (374, 0, 0, 0)  # nothing twice
+    assert 0 < first.expected_usd < first.worst_usd
+    # 374 labels of 48 tokens, four times; 500 questions untouched and after: by hand, from the page's assumptions.
+    sized = costs._Sized(load_config(costs.PAPER / "mbpp" / "standard_kd.yaml"), "mbpp", run)
+    prompt = costs._tokens(sized.config.task_evaluator.student_messages(sized.query))
+    assert first.trained_tokens == pytest.approx(374 * 4 * (prompt + 48))
+    assert first.generated_tokens == 500 * (209 + 48)
+    assert costs.A100.train_tokens_per_second(7.25e9) == pytest.approx(312e12 * 0.35 / 6 / 7.25e9)
+
+
+def test_runs_that_begin_alike_share_what_they_begin_with():
+    costs = importlib.import_module("paper_costs")
+    before = costs.Before()
+    costs.cost_of("mbpp", costs.PaperRun("twt"), before)
+    longer = costs.cost_of("mbpp", costs.PaperRun("four_stage"), before)
+    alone = costs.cost_of("mbpp", costs.PaperRun("four_stage"), costs.Before())
+    assert 0 < longer.train_hours < alone.train_hours

@@ -1,0 +1,1 @@
+"""Alternatives side by side: one config with a grid, a run for each combination of it."""

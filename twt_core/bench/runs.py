@@ -1,0 +1,93 @@
+"""What is on disk of a bench's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from twt_core.bench.grid import Grid, GridRun
+from twt_core.bench.result import Combination, State
+from twt_core.errors import InputError, TwtError
+from twt_core.ledger import Ledger, Spending
+from twt_core.recipe import Recipe
+from twt_core.records import Prediction
+from twt_core.run import MANIFEST, ROWS, SUMMARY, Manifest
+from twt_core.summary import Summary
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended this time."""
+
+    state: State
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that came to its end, with its config's place in the grid."""
+
+    run: GridRun
+    path: Path
+    summary: Summary
+
+    def predictions(self, stage: str) -> list[Prediction]:
+        """A stage's answers to the test queries.
+
+        Raises:
+            TwtError: they are not there.
+        """
+        found = list(self.path.glob(f"[0-9][0-9]*-{stage}-test-scores/{ROWS}"))
+        if len(found) != 1:
+            raise TwtError(f"{self.path}: the answers of stage {stage} are not there. Run again, which makes them")
+        with found[0].open(encoding="utf-8") as file:
+            return [Prediction.model_validate_json(line) for line in file]
+
+
+def done(run: GridRun, runs_dir: Path) -> Done | None:
+    """A run's result, if what is on disk is of this config."""
+    path = runs_dir / run.folder
+    try:
+        recipe = Recipe.in_folder(path)
+        if recipe is None or recipe.identity != run.config.identity():
+            return None
+        return Done(run, path, Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8")))
+    except (InputError, OSError, ValueError):  # damaged, not there, or of another version: it is not done
+        return None
+
+
+def combinations(grid: Grid, runs_dir: Path, ended: dict[str, Ended], ledger: Ledger) -> list[Combination]:
+    """Each run, as far as it is. One that was not come to this time may be done from before."""
+    return [_combination(run, runs_dir, ended.get(run.name), ledger.spending(run.folder)) for run in grid.runs]
+
+
+def _combination(run: GridRun, runs_dir: Path, ended: Ended | None, spending: Sequence[Spending]) -> Combination:
+    if ended is None:
+        ended = Ended("not_begun" if done(run, runs_dir) is None else "done")
+    steps = _steps(runs_dir / run.folder)
+    return Combination(
+        name=run.name,
+        run=f"../{run.folder}",
+        values=run.values,
+        seed=run.config.seed,
+        state=ended.state,
+        error=ended.error,
+        steps=len(steps),
+        taken={name: step.taken_from for name, step in steps.items() if step.taken_from is not None},
+        seconds=round(sum(step.seconds for step in steps.values() if step.taken_from is None), 3),
+        teacher_calls=sum(row.calls for row in spending),
+        cost_usd=round(sum(row.cost_usd + row.reserved_usd for row in spending), 6),
+        maybe_billed_usd=round(sum(row.reserved_usd for row in spending), 6),
+    )
+
+
+def _steps(folder: Path) -> dict[str, Manifest]:
+    """The manifests of the steps in a run folder, in order."""
+    found = {}
+    for path in sorted(folder.glob(f"[0-9][0-9]*-*/{MANIFEST}"), key=lambda path: int(path.parent.name.split("-")[0])):
+        try:
+            found[path.parent.name] = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError:  # damaged: the step is not whole
+            continue
+    return found

@@ -1,0 +1,97 @@
+"""What was run and on what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import yaml
+
+from twt_core.exporting.made_by import base_name
+from twt_core.report.blocks import Block, Code, Facts, Section
+from twt_core.report.reading import Material, made_between
+from twt_core.score_tables import UNSANDBOXED
+from twt_core.settings import Json
+
+_HASH = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
+_KINDS = (
+    "task_evaluator",
+    "confidence_scorer",
+    "quality_filter",
+    "diversity_selector",
+    "compressor",
+    "stage_scheduler",
+)
+
+
+def overview_section(material: Material) -> Section:
+    """The parts of the run, its numbers of queries, its dates, its versions, its settings."""
+    facts = [*_parts(material), *_counts(material), *_dates(material), *_versions(material)]
+    blocks: list[Block] = [Facts(facts)]
+    if material.recipe:
+        text = yaml.safe_dump(material.recipe.identity, sort_keys=False, allow_unicode=True, width=100)
+        blocks.append(Code("All settings; files by the hash of their bytes", text))
+    return Section("what", "What was run", blocks)
+
+
+def marks(material: Material) -> list[str]:
+    """What nobody may overlook: made-up answers, code without walls, an unfinished run, parts that are not there."""
+    found = []
+    summary = material.summary
+    if summary and (simulated := [teacher.name for teacher in summary.teachers if teacher.simulated]):
+        found.append(f"SIMULATED: the answers of {', '.join(simulated)} are made up. No number says how a model does")
+    if summary and summary.unsandboxed_code:
+        found.append(UNSANDBOXED)
+    return found + list(dict.fromkeys(material.missing))
+
+
+def _parts(material: Material) -> list[tuple[str, str]]:
+    if material.recipe is None:
+        return []
+    identity = material.recipe.identity
+    teachers = identity.get("teachers")
+    named = [_teacher(one) for one in teachers if isinstance(one, dict)] if isinstance(teachers, list) else []
+    used = [(kind.replace("_", " "), _used(identity.get(kind))) for kind in _KINDS]
+    student = base_name(str(material.recipe.student.get("model")))
+    seed = str(material.recipe.seed)
+    return [("student", student), ("teachers", "\n".join(named)), *used, ("seed", seed)]
+
+
+def _teacher(settings: Mapping[str, Json]) -> str:
+    name, use, model = settings.get("name"), settings.get("use"), settings.get("model")
+    return f"{name}: {use}{f', {base_name(str(model))}' if model else ''}"
+
+
+def _used(settings: Json) -> str:
+    """A component with its plain options."""
+    if not isinstance(settings, dict):
+        return ""
+    options = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "use" and _telling(value))
+    return f"{settings.get('use')}{f' ({options})' if options else ''}"
+
+
+def _telling(value: Json) -> bool:
+    """Whether an option says something in a line: the hash of a file does not."""
+    return isinstance(value, bool | int | float | str) and value != "" and not _HASH.fullmatch(str(value))
+
+
+def _counts(material: Material) -> list[tuple[str, str]]:
+    tested = max((score.questions for score in material.scores), default=0)
+    chosen = [("stage chosen on", material.summary.recommended_on.replace("_", " "))] if material.summary else []
+    queries = material.sampling.queries if material.sampling else len(material.queries)
+    return [("queries", f"{queries:,}"), ("test questions", f"{tested:,} graded"), *chosen]
+
+
+def _dates(material: Material) -> list[tuple[str, str]]:
+    between = made_between(material.steps)
+    if between is None:
+        return []
+    began, ended = (f"{moment:%Y-%m-%d %H:%M}" for moment in between)
+    seconds = sum(step.seconds for step in material.steps)
+    return [("steps made", f"{began} to {ended} UTC"), ("time taken", f"{seconds / 60:,.1f} minutes, all steps")]
+
+
+def _versions(material: Material) -> list[tuple[str, str]]:
+    if material.summary is None:
+        return []
+    return [("versions", ", ".join(f"{name} {number}" for name, number in material.summary.versions.items()))]
