@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 
+from twt_core.bench.grid import has_grid, read_grid
 from twt_core.cli import app
 from twt_core.config import load_config, template_config
 
@@ -94,7 +95,10 @@ def load(text: str, folder: Path) -> None:
         (folder / name).write_text('{"id": "q1", "answer": "7"}\n', encoding="utf-8")
     file = folder / "run.yaml"
     file.write_text(text, encoding="utf-8")
-    load_config(file)
+    if has_grid(file):
+        read_grid(file)
+    else:
+        load_config(file)
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)

@@ -134,7 +134,7 @@ def test_a_browser_shows_it_without_a_complaint_and_searches_it(address):
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("request", lambda asked: complaints.append(asked.url) if address not in asked.url else None)
             page.on("response", lambda got: complaints.append(f"{got.status} {got.url}") if got.status >= 400 else None)
-            for place in ("", "method/", "catalogue/", "going-live/", "api/components/"):
+            for place in ("", "method/", "catalogue/", "going-live/", "benchmarking/", "report/", "api/components/"):
                 page.goto(address + place)
                 assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
                 dark = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -36,6 +36,8 @@ ROWS = "rows.jsonl"
 SCRATCH = ".work"
 #: A finished run's numbers (`twt_core.summary`).
 SUMMARY = "summary.json"
+#: A bench's numbers, in its folder, which is no run's (`twt_core.bench`).
+BENCH = "bench.json"
 VERSION = 1
 
 

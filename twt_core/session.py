@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from twt_core.progress import Progress
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.recorder import recorded
 from twt_core.records import Annotation
-from twt_core.run import SUMMARY, Rows, Run, open_run, write_whole
+from twt_core.run import BENCH, SUMMARY, Rows, Run, open_run, write_whole
 from twt_core.student.student import Student
 from twt_core.summary import Summary, calibrations, grades_of, summarise
 
@@ -68,16 +68,18 @@ def prepare(
     Raises:
         InputError: anything wrong with them.
     """
-    return prepare_config(load_config(config_path, overrides), runs_dir, name, download=download)
+    config = load_config(config_path, overrides)
+    return prepare_config(config, runs_dir, name, lambda: read_data(config, runs_dir / DOWNLOADS, download=download))
 
 
-def prepare_config(config: RunConfig, runs_dir: Path, name: str | None, *, download: bool = True) -> Prepared:
-    """`prepare`, of a config that is loaded."""
+def prepare_config(config: RunConfig, runs_dir: Path, name: str | None, read: Callable[[], Data]) -> Prepared:
+    """`prepare`, of a config that is loaded, with what reads its data."""
     find_model(config.student.model)
     if name is not None and (not name or Path(name).name != name or name.startswith(".")):
         raise InputError(f"--name {name}: give a plain folder name")
-    data = read_data(config, runs_dir / DOWNLOADS, download=download)
-    return Prepared(config, data, runs_dir / (name or config.name))
+    if (runs_dir / (name or config.name) / BENCH).exists():
+        raise InputError(f"{runs_dir / (name or config.name)}: a bench's folder. Give the run another --name")
+    return Prepared(config, read(), runs_dir / (name or config.name))
 
 
 def run(

@@ -138,7 +138,7 @@ def test_each_stage_is_an_axis(grid):
         ("grid:\n  seed: [-1]\n", "run.yaml:12:3 seed: must be at least 0"),
         ("grid:\n  student.epochs: []\n", "grid.student.epochs: has no value"),
         ("grid:\n  student.epochs: [1, 2, 1]\n", "run.yaml:12:26 grid.student.epochs[2]: this value is there twice"),
-        ("grid:\n  diversity_selectr: [{use: all}]\n", 'diversity_selectr: no key of a config. Did you mean "diversity'),
+        ("grid:\n  diversity_selectr: [{use: all}]\n", 'grid.diversity_selectr: no key of a config. Did you'),
         ("grid:\n  diversity_selector: [{use: al}]\n", "diversity_selector.use: no diversity_selector is called 'al'."),
         ("grid:\n  name: [a, b]\n", "grid.name: this cannot be an axis"),
         ("grid:\n  budget_usd: [1, 2]\n", "grid.budget_usd: this cannot be an axis: one budget bounds the whole bench"),

@@ -136,6 +136,12 @@ def test_an_edit_makes_again_what_it_changes(copied):
     assert {one.state for one in found.combinations} == {"done"}
 
 
+def test_a_run_in_a_benchs_folder_is_refused(benched, fresh, twt):
+    said = twt("run", fresh, "--runs-dir", benched.runs)
+    assert (said.code, "a bench's folder. Give the run another --name" in said.err) == (2, True)
+    assert not (benched.runs / "tiny" / "config.json").exists()
+
+
 def test_the_tables_of_a_plan(benched, twt):
     said = twt("bench", benched.config, "--plan", "--runs-dir", benched.runs.parent / "none")
     assert said.code == 0

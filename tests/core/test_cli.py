@@ -15,7 +15,10 @@ import yaml
 
 HEAVY = ("torch", "transformers", "litellm", "faiss", "sentence_transformers", "peft", "scipy", "numpy", "math_verify")
 
-COMMANDS = ["run", "plan", "status", "plugins", "schema", "init", "answer", "evaluate", "compare", "export", "report", "view"]
+COMMANDS = [
+    "run", "bench", "plan", "status", "plugins", "schema", "init", "answer", "evaluate", "compare", "export", "report",
+    "view",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import yaml
 from twt_core import hookspecs, plugins
 from twt_core.config import load_config, template_config
 from twt_core.errors import InputError
-from twt_core.plugin_kit import new_plugin
+from twt_core.plugin_kit import new, new_plugin
 
 KINDS = [base.kind for base in plugins.KINDS.values()]
 
@@ -135,6 +135,17 @@ def test_it_has_all_that_a_package_needs(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["Twt-My.Selector"]
 
 
+@pytest.mark.parametrize(
+    ("engine", "requirement"),
+    [("1.2.3", "twt-distill>=1.2.3"), ("1.2.dev3+g123", "twt-distill>=1.2.dev3"), ("not installed", "twt-distill")],
+)
+def test_it_requires_the_version_that_it_was_written_with(engine, requirement, tmp_path, monkeypatch):
+    monkeypatch.setattr(new, "engine_version", lambda: engine)
+    start = new.new_plugin("twt-trial", "compressor", tmp_path)
+    project = tomllib.loads((start.folder / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dependencies"] == [requirement]
+
+
 def test_it_states_the_contract_that_it_was_written_for(tmp_path, monkeypatch):
     monkeypatch.setattr(hookspecs, "CONTRACT_VERSION", 7)
     start = new_plugin("twt-trial", "quality_filter", tmp_path)
@@ -188,6 +199,7 @@ def test_the_readmes_config_loads(kind, tmp_path, monkeypatch):
         ("twt-7", "teacher", None, "twt-7: '7' is no component name"),
         ("twt-teacher", "teacher", None, "'teacher': its class would be Teacher, which the package imports"),
         ("twt-x", "quality_filter", "annotation", "its class would be Annotation, which the package imports"),
+        ("twt-x", "compressor", "query", "its class would be Query, which the package imports"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused(name, kind, component, says, tmp_path):

@@ -33,10 +33,11 @@ HOOK = "from twt_core.hookspecs import hookimpl\n"
 def install(tmp_path, monkeypatch, fresh_registry):
     """Put a distribution with one module on the path."""
     monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
+    modules = []
 
     def put(source, name="acme-plugin", version="1.2", module=None):
         module = module or name.replace("-", "_")
+        modules.append(module)
         (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
         info = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
@@ -45,8 +46,8 @@ def install(tmp_path, monkeypatch, fresh_registry):
         plugins.registry.cache_clear()
 
     yield put
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    for name in modules:
+        sys.modules.pop(name, None)
 
 
 def test_the_built_ins_come_through_the_same_door():

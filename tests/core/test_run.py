@@ -242,3 +242,93 @@ def test_each_step_that_is_whole_is_told_of(tmp_path):
             opened.rows("one", Query, [], [], lambda: [])
             assert opened.done == {"one": tmp_path / "run" / "01-one"}
     assert told == ["one", "one"]
+
+
+@pytest.fixture
+def beside(tmp_path):
+    """Goes through the two steps in a run folder of its own, beside others."""
+
+    def go(name, *others, **more):
+        made = Pipeline(tmp_path / name)
+        with open_run(made.path, QUIET) as run:
+            run.beside = [tmp_path / other for other in others]
+            made.go(steps=run, **more)
+            run.finish()
+        return made
+
+    return go
+
+
+def taken_from(pipeline, step):
+    return json.loads((pipeline.path / step / MANIFEST).read_text(encoding="utf-8")).get("taken_from")
+
+
+def test_a_step_that_a_run_beside_has_is_taken_and_not_made(beside):
+    first = beside("first")
+    second = beside("second", "none", "first")
+    third = beside("third", "second", size=0)
+    assert (first.made, second.made, third.made) == (["one", "two"], [], ["two"])
+    assert taken_from(second, "02-two") == taken_from(third, "01-one") == "first"
+    assert taken_from(first, "01-one") is taken_from(third, "02-two") is None
+    rows_of = [one.path / "01-one" / ROWS for one in (first, second, third)]
+    assert rows_of[0].samefile(rows_of[1]) and rows_of[1].samefile(rows_of[2])
+    assert not list(second.path.glob(".work"))
+    assert beside("second").made == []  # it is its own now
+
+
+def test_what_is_taken_outlives_the_run_that_made_it(beside):
+    first = beside("first")
+    second = beside("second", "first")
+    before = (second.path / "01-one" / ROWS).read_bytes()
+    assert beside("first", first=("b",)).made == ["one", "two"]
+    assert (second.path / "01-one" / ROWS).read_bytes() == before
+    assert first.path.exists() and beside("second").made == []
+
+
+def test_without_hard_links_it_is_copied(beside, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("this file system has none")
+
+    first = beside("first")
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    second = beside("second", "first")
+    copies = [one.path / "02-two" / ROWS for one in (first, second)]
+    assert second.made == [] and not copies[0].samefile(copies[1])
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["rows", "manifest", "to be retried"])
+def test_a_step_beside_that_is_not_whole_is_not_taken(beside, harm):
+    first = beside("first")
+    manifest = first.path / "01-one" / MANIFEST
+    if harm == "rows":
+        (first.path / "01-one" / ROWS).write_text("", encoding="utf-8")
+    elif harm == "manifest":
+        manifest.unlink()
+    else:
+        manifest.write_text(manifest.read_text(encoding="utf-8").replace('"whole": true', '"whole": false'))
+    second = beside("second", "first")
+    assert second.made == ["one"]  # the other one is of what it contains, which is the same
+    assert taken_from(second, "02-two") == "first"
+
+
+def test_a_taken_step_puts_an_old_summary_away(beside):
+    beside("first")
+    second = beside("second", size=0)
+    (second.path / SUMMARY).write_text("{}", encoding="utf-8")
+    beside("second", "first")
+    assert not (second.path / SUMMARY).exists()
+
+
+def test_a_plan_counts_what_runs_before_it_make(tmp_path, beside):
+    planned = {}
+    first, second, third = (Plan(tmp_path / name, planned=planned) for name in ("first", "second", "third"))
+    for plan, size in ((first, 1), (second, 1), (third, 0)):
+        Pipeline(plan.path).go(steps=plan, size=size)
+    assert [[step.of for step in plan.steps] for plan in (first, second, third)] == [
+        [None, None], ["first", "first"], ["first", None],
+    ]  # fmt: skip
+    beside("first")
+    later = Plan(tmp_path / "second", beside=[tmp_path / "first"])
+    Pipeline(later.path).go(steps=later)
+    assert [(step.on_disk, step.of) for step in later.steps] == [(False, "first")] * 2

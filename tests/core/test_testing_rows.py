@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby
 from random import Random
 
@@ -32,6 +34,7 @@ from twt_core.testing import (
 )
 from twt_core.testing.checks import try_all
 from twt_core.testing.kinds import checks_of
+from twt_core.testing.sample import HashEmbed
 
 COUNT = itertools.count()
 
@@ -180,15 +183,23 @@ def first_seen(self, pool, context):
     return fresh
 
 
-def of_its_own_kind(self, annotations, context):
-    known = type(self).__dict__["seen"]
-    return [0.5 if id(self) == known.setdefault("first", id(self)) else 0.6 for _ in annotations]
+FIRST = []
+
+
+def by_object(self, annotations, context):
+    FIRST.append(self)
+    return [0.5 if FIRST[0] is self else 0.6 for _ in annotations]
 
 
 def every_pair(self, annotations, context):
     """Looks at every row for every other."""
     labels = [a.rationale for a in annotations]
     return [None if sum(1 for other in labels if other == own) < 3 else "common" for own in labels]
+
+
+def by_the_others(self, annotations, context):
+    border = sum(a.confidence or 0.0 for a in annotations) / (len(annotations) - 1)
+    return [None if (a.confidence or 0.0) >= border else "low" for a in annotations]
 
 
 def asking(teacher, query_id=None):
@@ -236,7 +247,7 @@ FAULTS = {
     "a confidence of 97": (*scoring(lambda s, a, c: [97.0] * len(a)), "returned 97.0 at position 0"),
     "a confidence that is true": (*scoring(lambda s, a, c: [True] * len(a)), "returned bool at position 0"),
     "a confidence that is no number": (*scoring(lambda s, a, c: [float("nan")] * len(a)), "returned nan at position 0"),
-    "an array": (*scoring(lambda s, a, c: tuple(0.5 for _ in a)), "score(), on 72 rows: plugin"),
+    "an array": (*scoring(lambda s, a, c: tuple(0.5 for _ in a)), "score(), on 82 rows: plugin"),
     "a mean over nothing": (
         *scoring(lambda s, a, c: [sum(map(len, (x.text for x in a))) / len(a) % 1] * len(a)),
         "score(), on no rows: plugin test_testing_rows: ConfidenceScorer 'test_testing_rows.Broken' raised "
@@ -264,7 +275,7 @@ FAULTS = {
     "an answer taken for granted": (*scoring(parsing), "score(), with nonsense for every answer: plugin"),
     "an option that differs by object": (
         Brief,
-        {"seen": {}, "score": of_its_own_kind, "__annotations__": {"seen": "ClassVar"}},
+        {"score": by_object},
         "score(): another result from an equal component",
     ),
     # filters
@@ -280,11 +291,7 @@ FAULTS = {
         "judge(), on rows without confidence, score, factors and log-probabilities: plugin",
     ),
     "its own option changed": (*changed(creep)(AtLeast, "judge"), "judge(): it changed its own options"),
-    "a border out of nothing": (
-        *judging(lambda s, a, c: [None if (x.confidence or 0) >= max(y.confidence or 0 for y in a) / len(a[1:])
-                                  else "low" for x in a]),
-        "judge(), on one row: plugin",
-    ),  # fmt: skip
+    "a border out of nothing": (*judging(by_the_others), "judge(), on one row: plugin"),
     "no verdicts": (*judging(lambda s, a, c: None), "returned NoneType, expected a list of"),
     # selectors
     "an annotation twice": (*selecting(lambda s, p, c: [*p, *p]), "was changed, or was chosen twice"),
@@ -292,7 +299,7 @@ FAULTS = {
         *selecting(lambda s, p, c: [a.model_copy(update={"label": "x"}) for a in p]),
         "not in the pool, was changed",
     ),
-    "no annotation": (*selecting(lambda s, p, c: []), "select(): it chooses none of 72 annotations"),
+    "no annotation": (*selecting(lambda s, p, c: []), "select(): it chooses none of 82 annotations"),
     "positions": (*selecting(lambda s, p, c: list(range(len(p)))), "returned int at position 0, expected Annotation"),
     "the first without a look": (*selecting(lambda s, p, c: [p[0]]), "select(), on no rows: plugin"),
     "two without a look": (*selecting(lambda s, p, c: [p[0], p[1]] if p else []), "select(), on one row: plugin"),
@@ -300,7 +307,7 @@ FAULTS = {
         *selecting(lambda s, p, c: random.sample(list(p), len(p) // 2) or list(p)),
         "select(): another result for the same rows: draw from random.Random",
     ),
-    "what was met before": (*selecting(first_seen), "select(): another result for the same rows"),
+    "what was met before": (*selecting(first_seen), "from an equal component: it keeps what it met in earlier calls"),
     "one text embedded": (
         *selecting(lambda s, p, c: list(p) if len(c.embed("m", p[0].rationale if p else ())) >= 0 else []),
         "embed(embedder, texts) takes a list of texts",
@@ -318,12 +325,10 @@ FAULTS = {
     "too many rewrites": (*compressing(lambda s, d, c: [Rewrite()] * (len(d) + 1)), "values, expected"),
     "no label": (
         *compressing(lambda s, d, c: [Rewrite(rationale=half(x.annotation.rationale)) for x in d]),
-        "compress(): no rewrite of 72 is of use, most because the answer is lost: put the draft's label",
+        "compress(): no rewrite of 82 is of use, most because the answer is lost: put the draft's label",
     ),
     "no shorter": (
-        *compressing(
-            lambda s, d, c: [Rewrite(rationale=x.annotation.rationale, label=x.annotation.label) for x in d]
-        ),
+        *compressing(lambda s, d, c: [Rewrite(rationale=x.annotation.rationale, label=x.annotation.label) for x in d]),
         "most because it is no shorter than the original",
     ),
     "empty rewrites": (
@@ -333,9 +338,7 @@ FAULTS = {
     "no reason given": (*compressing(lambda s, d, c: [Rewrite(reason=" ") for _ in d]), "compress(): an empty reason"),
     "a first word taken for granted": (
         *compressing(
-            lambda s, d, c: [
-                Rewrite(rationale=x.annotation.rationale.split()[0], label=x.annotation.label) for x in d
-            ]
+            lambda s, d, c: [Rewrite(rationale=x.annotation.rationale.split()[0], label=x.annotation.label) for x in d]
         ),
         "compress(), on drafts with odd rationales: plugin",
     ),
@@ -368,7 +371,7 @@ FAULTS = {
         {"__annotations__": {"inner": QualityFilter}, "inner": Field(default=AtLeast(), description="Another.")},
         "its option inner is another once written into a config and read again",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -390,6 +393,34 @@ def test_all_that_is_wrong_is_told_at_once():
 def test_what_differs_in_another_process_is_found():
     with pytest.raises(Nonconformity, match="select\\(\\): another result in another process: hash\\(\\) of a text"):
         check_diversity_selector(Salted(), rows=0)
+
+
+class Homesick(AtLeast):
+    """Works at home alone."""
+
+    def judge(self, annotations, context):
+        print("It talks while it works.")
+        if os.environ.get("PYTHONHASHSEED") == "4711":
+            raise OSError("no such\nfile")
+        return super().judge(annotations, context)
+
+
+def test_what_fails_in_another_process_is_found():
+    with pytest.raises(
+        Nonconformity, match=r"judge\(\), pickled and called in another process: .* raised OSError: no such"
+    ):
+        check_quality_filter(Homesick(), rows=0)
+
+
+def test_what_another_process_cannot_have_is_not_tried():
+    def embed(embedder, texts):
+        return HashEmbed()(embedder, texts)
+
+    context = replace(sample_context(), embed=embed)
+    results = {one.name: one for one in try_all(AtLeast(), checks_of(AtLeast(), context=context, rows=0))}
+    assert results["process"].passed is None
+    assert "it cannot be handed to another process" in results["process"].not_tried
+    check_quality_filter(AtLeast(), context=context, rows=0)
 
 
 class Locked(AtLeast):
@@ -443,8 +474,8 @@ def test_what_cannot_be_tried_is_no_success():
     refusing = broken(AtLeast, check_run=lambda s, c: (_ for _ in ()).throw(InputError("no such queries")))()
     with pytest.raises(ValueError, match=r"check_run\(\) refuses the rows that are there to try: no such queries"):
         check_quality_filter(refusing, rows=0)
-    with pytest.raises(ValueError, match=r"score\(\) has no confidence for any of 72 rows"):
-        check_confidence_scorer(broken(*reversed([{}, Brief]), score=lambda s, a, c: [None] * len(a))(), rows=0)
+    with pytest.raises(ValueError, match=r"score\(\) has no confidence for any of 82 rows"):
+        check_confidence_scorer(broken(Brief, score=lambda s, a, c: [None] * len(a))(), rows=0)
 
 
 def test_a_judge_of_its_own_may_be_asked():

@@ -104,9 +104,9 @@ def test_search_and_filters_of_queries(opened):
     assert status(opened, QUERIES) == "22 of 45 queries"
     choose(opened, QUERIES, compression="original kept")
     assert status(opened, QUERIES) == "0 of 45 queries"
-    choose(opened, QUERIES, teacher="any", label="any", outcome="any", compression="any", teachers="agree")
+    choose(opened, QUERIES, teacher="any", label="any", outcome="any", compression="any", teachers="teachers agree")
     assert status(opened, QUERIES) == "0 of 45 queries"
-    choose(opened, QUERIES, teachers="disagree on the label")
+    choose(opened, QUERIES, teachers="teachers disagree")
     assert status(opened, QUERIES) == "45 queries"
 
 
@@ -124,13 +124,17 @@ def test_a_query_opens_with_all_there_is_of_it(opened):
     assert "Right answer: 2. Id q1." in said
     assert "Selected: ann and ben; cosine similarity not known." in said
     assert "label “2” ✓ right; selected, confidence 0.9, logic 0.5" in said
-    assert "In stage compressed (original kept: not shorter)\nUnchanged." in said
+    assert "In stage compressed (original kept: not shorter)\n\nUnchanged." in said
     assert row.locator("del").all_inner_texts() == [" It is seen at once."]
     row.locator("summary", has_text="What the student wrote before compressed").click()
     assert "Own words: What is 1 plus 1?" in row.inner_text()
     opened.locator(f"{QUESTIONS} .row > summary").first.click()
     answers = opened.locator(f"{QUESTIONS} .row").first.locator("article").all_inner_texts()
-    assert answers[0].splitlines() == ["untouched", "label “8” ✓ right; 40 tokens", "untouched says: a number"]
+    assert [line for line in answers[0].splitlines() if line] == [
+        "untouched",
+        "label “8” ✓ right; 40 tokens",
+        "untouched says: a number",
+    ]
     assert [answer.splitlines()[0] for answer in answers] == [*made_run.STAGES]
 
 
@@ -152,7 +156,7 @@ def test_it_is_read_in_the_dark_and_on_a_phone(opened, scheme, width):
     for which in (QUERIES, QUESTIONS):
         opened.locator(f"{which} .row > summary").nth(1).click()
     opened.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert opened.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert opened.evaluate(_CONTRAST) == []
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 27)")

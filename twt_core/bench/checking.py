@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from twt_core import pipeline, session
 from twt_core.bench.grid import Grid, GridRun, arm_name
+from twt_core.bench.reading import Reader
 from twt_core.bench.settings import EACH, STAGE
 from twt_core.embedding import Embeddings
-from twt_core.errors import InputError, TwtError
+from twt_core.errors import InputError, PluginError
 from twt_core.ledger import Ledger
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
@@ -26,11 +27,13 @@ class Checked(NamedTuple):
     """What is known of a bench before its runs.
 
     Attributes:
+        prepared: each run with its inputs, by name.
         groups: by run, what its questions are called; runs of one group are asked the same.
         baseline: the labels that make an arm a baseline, by axis.
         notes: what is to be said of the data.
     """
 
+    prepared: dict[str, session.Prepared]
     groups: dict[str, str]
     baseline: dict[str, str]
     notes: list[str]
@@ -44,39 +47,37 @@ def check(grid: Grid, runs_dir: Path) -> Checked:
     """
     if (runs_dir / grid.name / RECIPE).exists():
         raise InputError(f"{runs_dir / grid.name}: a run's folder. Give the bench another --name")
-    questions: dict[str, str] = {}
+    reader = Reader(runs_dir, download=True)
+    found: dict[str, session.Prepared] = {}
     problems: dict[str, list[str]] = {}
-    notes: dict[str, None] = {}
     with closing(Ledger(runs_dir / LEDGER)) as ledger:
         for run in grid.runs:
             try:
-                prepared = _prepared(run, runs_dir, ledger)
-            except TwtError as error:
+                found[run.name] = reader.prepare(run)
+                _check(found[run.name], runs_dir, ledger)
+            except InputError as error:
                 problems.setdefault(str(error), []).append(run.name)
-                continue
-            questions[run.name] = prepared.data.digest_of(prepared.data.test)
-            notes.update(dict.fromkeys(prepared.data.notes))
     if problems:
         raise InputError("\n".join(_told(text, names, len(grid.runs)) for text, names in problems.items()))
-    groups = groups_of(grid, questions)
-    return Checked(groups, baseline_of(grid, groups), list(notes))
+    groups = groups_of(grid, {name: one.data.digest_of(one.data.test) for name, one in found.items()})
+    notes = dict.fromkeys(note for one in found.values() for note in one.data.notes)
+    return Checked(found, groups, baseline_of(grid, groups), list(notes))
 
 
 def _told(problem: str, names: Sequence[str], runs: int) -> str:
     return problem if len(names) == runs else f"{', '.join(names)}: {problem}"
 
 
-def _prepared(run: GridRun, runs_dir: Path, ledger: Ledger) -> session.Prepared:
-    quiet = Progress(quiet=True)
-    prepared = session.prepare_config(run.config, runs_dir, run.folder)
-    refuse_other_run(prepared.path, run.config)
+def _check(prepared: session.Prepared, runs_dir: Path, ledger: Ledger) -> None:
+    config, quiet = prepared.config, Progress(quiet=True)
+    refuse_other_run(prepared.path, config)
     desk = session.desk_for(prepared, ledger, quiet)
     session.check_prices(prepared, desk)
-    desk.preflight(prepared.data.queries)
-    student = Student(run.config.student, runs_dir / MODELS, run.config.seed, quiet)
+    student = Student(config.student, runs_dir / MODELS, config.seed, quiet)
     embed = Embeddings(runs_dir / EMBEDDINGS, quiet)
-    pipeline.Method(run.config, prepared.data, Plan(prepared.path), desk, student, embed).check()
-    return prepared
+    with suppress(PluginError):  # a plugin's bug stops the runs that have the plugin, and no others
+        desk.preflight(prepared.data.queries)
+        pipeline.Method(config, prepared.data, Plan(prepared.path), desk, student, embed).check()
 
 
 def groups_of(grid: Grid, questions: Mapping[str, str]) -> dict[str, str]:

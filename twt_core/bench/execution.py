@@ -12,14 +12,14 @@ from filelock import FileLock, Timeout
 from twt_core import session
 from twt_core.bench.arms import arms_of, comparisons, on_frontiers, with_baselines
 from twt_core.bench.checking import Checked, check
-from twt_core.bench.grid import Grid, GridRun, read_grid
+from twt_core.bench.grid import Grid, read_grid
 from twt_core.bench.output import draw, write
 from twt_core.bench.result import BenchResult
 from twt_core.bench.runs import Ended, combinations, done
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TwtError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
-from twt_core.session import LEDGER, Beside
+from twt_core.session import LEDGER, Beside, Prepared
 
 
 def run_bench(
@@ -60,7 +60,7 @@ def run_bench(
         try:
             for place, run in enumerate(grid.runs, start=1):
                 progress.say(f"{run.name}, run {place} of {len(grid.runs)}: {run.folder}")
-                ended[run.name] = _ended(run, grid, runs_dir, progress)
+                ended[run.name] = _ended(checked.prepared[run.name], grid, runs_dir, progress)
                 write(result_of(grid, checked, runs_dir, ended), runs_dir)
         finally:  # an interrupt, too, leaves what there is
             found = result_of(grid, checked, runs_dir, ended)
@@ -69,16 +69,15 @@ def run_bench(
     return found
 
 
-def _ended(run: GridRun, grid: Grid, runs_dir: Path, progress: Progress) -> Ended:
+def _ended(prepared: Prepared, grid: Grid, runs_dir: Path, progress: Progress) -> Ended:
     """Do a run, whatever becomes of it."""
-    others = [runs_dir / other.folder for other in grid.runs if other is not run]
+    others = [path for run in grid.runs if (path := runs_dir / run.folder) != prepared.path]
     try:
-        prepared = session.prepare_config(run.config, runs_dir, run.folder)
         session.carry_out(prepared, runs_dir, progress, Beside(others, one_budget=True))
     except BudgetExceeded as error:
         with closing(Ledger(runs_dir / LEDGER)) as ledger:
             spent = session.spent_by([other.name for other in others], ledger)
-        ended = Ended("stopped", f"the other runs have ${spent:.4f} of the ${run.config.budget_usd:.2f}; {error}")
+        ended = Ended("stopped", f"the other runs have ${spent:.4f} of the ${prepared.config.budget_usd:.2f}; {error}")
     except BatchPending as error:
         ended = Ended("waiting", str(error))
     except TwtError as error:
@@ -88,7 +87,7 @@ def _ended(run: GridRun, grid: Grid, runs_dir: Path, progress: Progress) -> Ende
         ended = Ended("failed", f"{type(error).__name__}: {error}")
     else:
         return Ended("done")
-    progress.say(f"{run.name} {ended.state}: {ended.error}")
+    progress.say(f"{prepared.path.name} {ended.state}: {ended.error}")
     return ended
 
 

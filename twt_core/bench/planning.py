@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from twt_core import session
 from twt_core.bench.grid import Grid, read_grid
+from twt_core.bench.reading import Reader
 from twt_core.planning import (
     PlannedCalls,
     PlannedStep,
@@ -97,9 +97,10 @@ def plan_bench(
 def _plans(grid: Grid, runs_dir: Path) -> list[PlanSummary]:
     planned: dict[str, str] = {}
     asked: set[str] = set()
+    reader = Reader(runs_dir, download=False)
     found = []
     for run in grid.runs:
-        prepared = session.prepare_config(run.config, runs_dir, run.folder, download=False)
+        prepared = reader.prepare(run)
         others = [runs_dir / other.folder for other in grid.runs if other is not run]
         steps = Plan(prepared.path, beside=others, planned=planned)
         found.append(plan_run(prepared, runs_dir, steps, asked))

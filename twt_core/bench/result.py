@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from twt_core.comparisons import Comparison
 from twt_core.metrics import StageScore
+from twt_core.run import BENCH
 from twt_core.seeds import Spread
 
 #: In a bench's folder: all its numbers, and the arms as a table.
-RESULT, TABLE = "bench.json", "bench.csv"
+RESULT, TABLE = BENCH, "bench.csv"
 #: The arms' accuracy against their tokens.
 FIGURE = "frontier.svg"
 

@@ -41,7 +41,8 @@ def measured(incomplete: str) -> list[str]:
 
 def stages(ctx: typer.Context) -> list[str]:
     """The stages of the run that the command line names."""
-    run = Path(str(ctx.params.get("folder") or ctx.params.get("subject") or ""))
+    # An option that has no value yet ends the parsing before arguments get their names.
+    run = Path(str(ctx.params.get("folder") or ctx.params.get("subject") or next(iter(ctx.args), "")))
     found = [match[1] for one in sorted(_inside(run)) if (match := _STUDENT.fullmatch(one.name))]
     return ["untouched", *found] if found else []
 
@@ -51,12 +52,6 @@ def kinds() -> list[str]:
     from twt_core.plugins import KINDS
 
     return [base.kind for base in KINDS.values()]
-
-
-def kinds_and_commands(ctx: typer.Context) -> list[str]:
-    """What may follow `twt plugins`: a kind, or a command of that group."""
-    group = ctx.parent.command if ctx.parent else None
-    return [*kinds(), *getattr(group, "commands", ())]
 
 
 def component_names(ctx: typer.Context) -> list[tuple[str, str]]:

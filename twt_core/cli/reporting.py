@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
+from twt_core.cli import completing
 from twt_core.cli.application import RUNS, app, examples
 
 
 @app.command(epilog=examples("twt report runs/my-run", "twt report runs/my-run --out my-run.html --open"))
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run folder, finished or not, or a bench's.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder, finished or not, or a bench's.",
+            show_default=False,
+            autocompletion=completing.run_folders,
+        ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there, not to RUN/report.html.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser, too.")] = False,

@@ -28,7 +28,7 @@ def new_plugin(name: str, kind: str, parent: Path, component: str | None = None)
     """
     start = checked_start(name, kind, parent, component)
     files = _rendered(start)
-    _check_class_name(start, files[f"src/{start.package}/__init__.py"])
+    _check_class_name(start, [text for path, text in files.items() if path.endswith(".py")])
     try:
         _write(start.folder, files)
     except OSError as error:
@@ -64,14 +64,20 @@ def _rendered(start: Start) -> dict[str, str]:
         "base": base.__name__,
         "hook": hook,
         "contract": hookspecs.CONTRACT_VERSION,
-        "engine": engine_version(),
+        "requirement": _requirement(engine_version()),
     }
     return {path: environment.get_template(source).render(names) for path, source in _sources(start).items()}
 
 
-def _check_class_name(start: Start, module: str) -> None:
-    imports = [node for node in ast.walk(ast.parse(module)) if isinstance(node, (ast.Import, ast.ImportFrom))]
-    if start.class_name in {alias.asname or alias.name for node in imports for alias in node.names}:
+def _requirement(engine: str) -> str:
+    # A local part (+...) names one machine's build; without digits there is no version, only the source.
+    return f"twt-distill>={engine.partition('+')[0]}" if engine[0].isdigit() else "twt-distill"
+
+
+def _check_class_name(start: Start, modules: list[str]) -> None:
+    nodes = [node for module in modules for node in ast.walk(ast.parse(module))]
+    imported = [alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    if imported.count(start.class_name) > 1:  # once by its test
         raise InputError(
             f"{start.component!r}: its class would be {start.class_name}, which the package imports: --component gives "
             "another"

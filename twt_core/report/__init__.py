@@ -37,7 +37,7 @@ def write(run: Path, out: Path | None = None) -> Path:
 
 
 def write_bench(folder: Path, out: Path | None = None) -> Path:
-    """Write a bench's report; returns the file. From the bench's folder it links to the reports of the bench's runs.
+    """Write a bench's report, which links to those of its runs; returns the file.
 
     Raises:
         InputError: there is no bench in the folder.
@@ -46,7 +46,8 @@ def write_bench(folder: Path, out: Path | None = None) -> Path:
     from twt_core.report.bench_page import bench_page
     from twt_core.report.rendering import render
 
-    return _written(out or folder / REPORT, render(bench_page(folder)))
+    target = out or folder / REPORT
+    return _written(target, render(bench_page(folder, target.parent)))
 
 
 def write_any(folder: Path, out: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,19 +19,19 @@ _FIGURES = ("accuracy", "95 % interval", "seeds' spread", "tokens", "kept", "kep
 _MADE = ("steps", "taken over", "seconds", "calls", "USD")
 
 
-def bench_page(folder: Path) -> Page:
-    """The page of a bench's folder.
+def bench_page(folder: Path, place: Path) -> Page:
+    """The page of a bench's folder, which is to lie in the folder `place`.
 
     Raises:
         InputError: there is no bench in it, or one of another version.
     """
     result = _read(folder)
     sections = [
-        Section("what", "What was compared", [Facts(_facts(result)), *map(Text, result.notes)]),
+        Section("what", "What was compared", [Facts(_facts(result)), *map(Text, _notes(result))]),
         Section("accuracy", "Accuracy and tokens", _arms(result)),
         Section("comparisons", "Comparisons", _comparisons(result)),
-        Section("stages", "Every stage", _stages(result) or [Text("No combination is done yet.")]),
-        Section("runs", "Runs", _runs(folder, result)),
+        *([Section("stages", "Every stage", stages)] if (stages := _stages(result)) else []),
+        Section("runs", "Runs", _runs(folder, place, result)),
     ]
     done = sum(one.state == "done" for one in result.combinations)
     colophon = (
@@ -58,7 +59,12 @@ def _marks(result: BenchResult) -> list[str]:
         found.append(f"SIMULATED: the answers of {made_up} are made up. No number says how a model does")
     if result.unsandboxed_code:
         found.append(UNSANDBOXED)
-    return found
+    return found + [note for note in result.notes if note not in _notes(result)]
+
+
+def _notes(result: BenchResult) -> list[str]:
+    """The notes but for those that begin with a word in capitals: nobody may overlook those."""
+    return [note for note in result.notes if not note.partition(" ")[0].isupper()]
 
 
 def _facts(result: BenchResult) -> list[tuple[str, str]]:
@@ -137,18 +143,21 @@ def _comparisons(result: BenchResult) -> list[Block]:
 
 
 def _stages(result: BenchResult) -> list[Block]:
-    return [stage_table(arm.name, arm.stages, None) for arm in result.arms if arm.stages]
+    """The stages of each arm; none where each stage is an arm."""
+    return (
+        [] if result.stage == "each" else [stage_table(arm.name, arm.stages, None) for arm in result.arms if arm.stages]
+    )
 
 
-def _runs(folder: Path, result: BenchResult) -> list[Block]:
+def _runs(folder: Path, place: Path, result: BenchResult) -> list[Block]:
     table = Table(
         "Every combination; steps that another one had made were taken over, not made twice",
         ("combination", "state", *_MADE, "why"),
         [_run(one) for one in result.combinations],
         _MADE,
     )
-    reports = [Link(one.name, f"{one.run}/{REPORT}") for one in result.combinations]
-    there = [link for link in reports if (folder / link.path).is_file()]
+    files = {one.name: folder / one.run / REPORT for one in result.combinations}
+    there = [Link(name, os.path.relpath(file, place)) for name, file in files.items() if file.is_file()]
     return [table, Text("The reports of the runs:"), Links(there)] if there else [table]
 
 

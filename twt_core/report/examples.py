@@ -38,7 +38,7 @@ def _queries(material: Material) -> Examples:
         Choice("teacher", "Teacher", [_ANY, *_numbered(teachers)]),
         Choice("outcome", "Outcome", [("", "any"), *_numbered(names)]),
         Choice("label", "Label", [_ANY, *_RIGHT]),
-        Choice("teachers", "Teachers", [_ANY, ("disagree", "disagree on the label"), ("agree", "agree")]),
+        Choice("teachers", "Agreement", [_ANY, ("disagree", "teachers disagree"), ("agree", "teachers agree")]),
         Choice("compression", "Compression", [_ANY, ("changed", "compressed"), ("original", "original kept")]),
     ]
     data: dict[str, Json] = {

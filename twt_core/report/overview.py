@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import yaml
 
+from twt_core import plugins
 from twt_core.exporting.made_by import base_name
 from twt_core.report.blocks import Block, Code, Facts, Section
 from twt_core.report.reading import Material, made_between
-from twt_core.score_tables import UNSANDBOXED
+from twt_core.score_tables import UNSANDBOXED, judged
 from twt_core.settings import Json
 
 _HASH = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
@@ -35,26 +36,38 @@ def overview_section(material: Material) -> Section:
 
 
 def marks(material: Material) -> list[str]:
-    """What nobody may overlook: made-up answers, code without walls, an unfinished run, parts that are not there."""
+    """What nobody may overlook: made-up answers, a model's opinion for a grade, code without walls, missing parts."""
     found = []
-    summary = material.summary
-    if summary and (simulated := [teacher.name for teacher in summary.teachers if teacher.simulated]):
+    if simulated := _simulated(material):
         found.append(f"SIMULATED: the answers of {', '.join(simulated)} are made up. No number says how a model does")
-    if summary and summary.unsandboxed_code:
+    if judges := sorted({judge for score in material.scores for judge in score.judged_by}):
+        found.append(judged(judges))
+    if (material.summary and material.summary.unsandboxed_code) or any(s.unsandboxed for s in material.scores):
         found.append(UNSANDBOXED)
     return found + list(dict.fromkeys(material.missing))
+
+
+def _simulated(material: Material) -> list[str]:
+    if material.summary:
+        return [teacher.name for teacher in material.summary.teachers if teacher.simulated]
+    known = plugins.registry().components["teacher"]
+    uses = {str(one.get("name")): known.get(str(one.get("use"))) for one in _teachers(material)}
+    return [name for name, entry in uses.items() if entry is not None and getattr(entry.cls, "simulated", False)]
+
+
+def _teachers(material: Material) -> list[dict[str, Json]]:
+    found = material.recipe.identity.get("teachers") if material.recipe else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _parts(material: Material) -> list[tuple[str, str]]:
     if material.recipe is None:
         return []
     identity = material.recipe.identity
-    teachers = identity.get("teachers")
-    named = [_teacher(one) for one in teachers if isinstance(one, dict)] if isinstance(teachers, list) else []
     used = [(kind.replace("_", " "), _used(identity.get(kind))) for kind in _KINDS]
     student = base_name(str(material.recipe.student.get("model")))
     seed = str(material.recipe.seed)
-    return [("student", student), ("teachers", "\n".join(named)), *used, ("seed", seed)]
+    return [("student", student), ("teachers", "\n".join(map(_teacher, _teachers(material)))), *used, ("seed", seed)]
 
 
 def _teacher(settings: Mapping[str, Json]) -> str:

@@ -17,7 +17,7 @@
 
   function labelled(label, right) {
     if (label === null) return make("span", "", "no label ", graded(right));
-    return make("span", "", "label ", make("q", "", label), " ", graded(right));
+    return make("span", "", `label \u201c${label}\u201d `, graded(right));
   }
 
   function head(row, answers, task) {

@@ -22,6 +22,7 @@ def scores_section(material: Material) -> Section:
     if not material.scores:
         return Section("accuracy", "Accuracy and tokens", [Text("No stage has answered the test questions yet.")])
     blocks: list[Block] = [*stage_blocks(material.scores, material.summary)]
+    blocks += _passes(material.scores)
     for task, scores in material.tasks.items():
         blocks.append(stage_table(f"Task {task}", scores, None))
     if material.summary and material.summary.comparisons:
@@ -32,7 +33,7 @@ def scores_section(material: Material) -> Section:
 def stage_blocks(scores: Sequence[StageScore], summary: Summary | None) -> list[Block]:
     """The figure with its table, and what has to be said beside it."""
     recommended = summary.recommended_stage if summary else None
-    points = [_point(score, recommended) for score in scores if score.accuracy is not None and not _wordless(score)]
+    points = [_point(score) for score in scores if score.accuracy is not None and not _wordless(score)]
     table = stage_table("All stages on the test questions", scores, recommended)
     title = "Accuracy against output tokens"
     alt = f"{title}: " + "; ".join(_in_words(score) for score in scores)
@@ -42,15 +43,26 @@ def stage_blocks(scores: Sequence[StageScore], summary: Summary | None) -> list[
     return [*blocks, *(Text(line, mark=True) for line in marks(scores))]
 
 
+def _passes(scores: Sequence[StageScore]) -> list[Block]:
+    """The chance that one of k answers is right, where several are asked for."""
+    rows = [
+        [score.name, str(k), *share_cells(value, score.pass_at_ci[k])]
+        for score in scores
+        for k, value in score.pass_at.items()
+    ]
+    several = any(max(score.pass_at, default=1) > 1 for score in scores)
+    columns = ("stage", "k", "pass@k", "95 % interval")
+    return [Table("The chance that one of k answers is right", columns, rows, columns[1:])] if several else []
+
+
 def _wordless(score: StageScore) -> bool:
     return score.tokens_unknown == score.answers
 
 
-def _point(score: StageScore, recommended: str | None) -> FrontierPoint:
+def _point(score: StageScore) -> FrontierPoint:
     low, high = score.accuracy_ci or (None, None)
-    name = f"{score.name} (recommended)" if score.name == recommended else score.name
     return FrontierPoint(
-        name, "stages", score.accuracy or 0.0, low, high, score.mean_output_tokens, score.on_frontier is not False
+        score.name, "stages", score.accuracy or 0.0, low, high, score.mean_output_tokens, score.on_frontier is not False
     )
 
 

@@ -86,6 +86,10 @@ class Batch(Generic[C, R]):
             Check("speed", f"{name} keeps in step with the number of rows.", self._speed, extra=True),
         ]
 
+    def __post_init__(self) -> None:
+        """Keep what is to stay as it is, before the component sees any of it."""
+        self._options = repr(self.component)
+
     def result(self, findings: Findings, rows: Sequence[R], of: str, context: Context | None = None) -> list[object]:
         """What the component makes of rows; nothing, and a problem, where it fails.
 
@@ -93,7 +97,7 @@ class Batch(Generic[C, R]):
             NotTried: it refuses a run of such rows.
         """
         self.ready()
-        made = findings.call(self.place(of), lambda: self.work(self.component, rows, context or self.context))
+        made = findings.call(self.place(of), lambda: self.work(self.component, rows, _own(context or self.context)))
         return list(made or ())
 
     def place(self, of: str) -> str:
@@ -115,9 +119,9 @@ class Batch(Generic[C, R]):
             place = "identity()"
             identity_of(self.component)
             place = "check_run()"
-            contract.check_run(self.component, self.context)
+            contract.check_run(self.component, _own(self.context))
             place = f"{self.method}()"
-            self.work(self.component, self.rows[:1], self.context)
+            self.work(self.component, self.rows[:1], _own(self.context))
         except NotTried as error:
             return str(error)
         except InputError as error:
@@ -154,7 +158,9 @@ class Batch(Generic[C, R]):
         ):
             return
         fresh = equal_copy(self.component)
-        other = findings.call(self.place("of an equal component"), lambda: self.work(fresh, self.rows, self.context))
+        other = findings.call(
+            self.place("of an equal component"), lambda: self.work(fresh, self.rows, _own(self.context))
+        )
         findings.expect(
             other is None or list(other) == first,
             f"{self.method}(): another result from an equal component: it keeps what it met in earlier calls",
@@ -174,14 +180,14 @@ class Batch(Generic[C, R]):
         rows = tuple(row.model_copy(deep=True) for row in self.rows)
         queries = dict(self.context.queries)
         context = replace(self.context, queries=queries)
-        before, known, options = plain(rows), plain(queries), repr(self.component)
+        before, known = plain(rows), plain(queries)
         findings.call(
             self.place("handed the rows themselves"), lambda: getattr(self.component, self.method)(rows, context)
         )
         for holds, what in (
             (plain(rows) == before, "the rows that it was given: record.model_copy(update=...) makes a changed one"),
             (plain(queries) == known, "context.queries, which every component shares"),
-            (repr(self.component) == options, "its own options, which its fingerprint was made of"),
+            (repr(self.component) == self._options, "its own options, which its fingerprint was made of"),
         ):
             findings.expect(holds, f"{self.method}(): it changed {what}")
 
@@ -213,6 +219,11 @@ class Batch(Generic[C, R]):
         check_speed(findings, f"{self.method}()", ready, self.most)
 
 
+def _own(context: Context) -> Context:
+    """A context that a component may spoil."""
+    return replace(context, queries=dict(context.queries))
+
+
 def check_run(component: RunComponent, context: Context, findings: Findings) -> None:
     """`check_run` asks nobody; an InputError, if it raises one, says something."""
     asked = Asked(_all_fail)
@@ -241,7 +252,7 @@ def same_process(findings: Findings, method: str, calls: Sequence[Call]) -> None
     try:
         found = elsewhere(calls)
     except RuntimeError as error:
-        findings.expect(False, f"{method}(), pickled and called in another process, raised {error}")
+        findings.expect(False, f"{method}(), pickled and called in another process: {error}")
         return
     findings.expect(
         found == expected,

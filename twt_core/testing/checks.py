@@ -77,19 +77,27 @@ def try_check(component: Component, check: Check) -> CheckResult:
 
 
 def try_all(component: Component, checks: Sequence[Check]) -> Iterator[CheckResult]:
-    """The results of all checks, in order. After a call that had to be ended, no further check is tried."""
+    """The results of all checks, in order. After a call that had to be ended, no further check is tried.
+
+    A reason for which several could not be tried is told once; the others name the first.
+    """
     slow = None
+    told: dict[str, str] = {}
     for check in checks:
         if slow is not None:
             yield CheckResult(name=check.name, says=check.says, passed=None, not_tried=f"{slow} took too long")
             continue
         try:
-            yield try_check(component, check)
+            result = try_check(component, check)
         except TookTooLong as error:
             slow = check.name
             lines = str(error).splitlines()[1:]
             problems = [line.strip() for line in lines]
             yield CheckResult(name=check.name, says=check.says, passed=False, problems=problems)
+            continue
+        first = told.setdefault(result.not_tried or "", check.name)
+        again = result.not_tried is not None and first != check.name
+        yield result.model_copy(update={"not_tried": f"see {first}"}) if again else result
 
 
 def require(component: Component, checks: Sequence[Check]) -> None:
@@ -104,7 +112,7 @@ def require(component: Component, checks: Sequence[Check]) -> None:
         for problem in result.problems:
             findings.expect(False, problem)
         if result.not_tried and not check.extra:
-            untried.append(f"{check.name}: {result.not_tried}")
+            untried.append(f"{result.name}: {result.not_tried}")
     if findings.problems:
         raise Nonconformity(findings.told())
     if untried:

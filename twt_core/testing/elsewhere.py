@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
+from twt_core.errors import PluginError
 from twt_core.settings import Json
 from twt_core.testing.checks import NotTried
 
@@ -18,8 +19,10 @@ from twt_core.testing.checks import NotTried
 Call = tuple[Callable[..., object], tuple[object, ...]]
 
 #: Seconds for the other process to start, import and work.
-_MOST_SECONDS = 120
+_MOST_SECONDS = 300
 _HASH_SEED = "4711"
+#: Before the answer: a component may print, too.
+_MARK = "twt kit: "
 _CANNOT_READ, _RAISED = 3, 4
 
 
@@ -50,22 +53,30 @@ def elsewhere(calls: Sequence[Call]) -> list[Json]:
         handed = pickle.dumps(calls)
     except Exception as error:  # whatever a part of the arguments raises
         raise NotTried(f"it cannot be handed to another process: {type(error).__name__}: {error}") from error
-    path = os.pathsep.join(entry or str(os.curdir) for entry in sys.path)
-    done = subprocess.run(
-        [sys.executable, "-c", "from twt_core.testing import elsewhere; elsewhere.serve()"],
-        input=handed,
-        capture_output=True,
-        env={**os.environ, "PYTHONHASHSEED": _HASH_SEED, "PYTHONPATH": path},
-        timeout=_MOST_SECONDS,
-        check=False,
-    )
+    done = _started(handed)
     said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
     if done.returncode == _RAISED:
         raise RuntimeError(said[-1])
-    if done.returncode != 0:
+    answers = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.startswith(_MARK)]
+    if done.returncode != 0 or not answers:
         raise NotTried(f"another process cannot take it over: {said[-1]}")
-    found: list[Json] = json.loads(done.stdout.splitlines()[-1])
+    found: list[Json] = json.loads(answers[-1].removeprefix(_MARK))
     return found
+
+
+def _started(handed: bytes) -> subprocess.CompletedProcess[bytes]:
+    path = os.pathsep.join(entry or os.curdir for entry in sys.path)
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", "from twt_core.testing import elsewhere; elsewhere.serve()"],
+            input=handed,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": _HASH_SEED, "PYTHONPATH": path},
+            timeout=_MOST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotTried(f"another process gave no answer within {_MOST_SECONDS} s") from error
 
 
 def serve() -> None:
@@ -78,9 +89,10 @@ def serve() -> None:
         found = here(calls)
     except Exception as error:  # noqa: BLE001  # told by the process that asked
         _end(_RAISED, error)
-    print(f"\n{json.dumps(found)}")
+    print(f"\n{_MARK}{json.dumps(found)}")
 
 
 def _end(code: int, error: Exception) -> None:
-    sys.stderr.write(f"\n{type(error).__name__}: {error}".replace("\n", " "))
+    named = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    sys.stderr.write("\n" + " ".join(named.splitlines()))
     raise SystemExit(code)

@@ -68,21 +68,27 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         items.extend(_items(session, made))
 
 
-def _items(session: pytest.Session, made: Made) -> Iterator[pytest.Item]:
-    name = f"{made.entry.kind}/{made.entry.name}"
-    of = Conformance.from_parent(session, name=f"twt::{name}", nodeid=f"twt::{name}")
-    for check in made.checks():
-        item: ConformanceItem = ConformanceItem.from_parent(of, name=check.name)
-        item.made, item.check = made, check
-        yield item
+def _items(session: pytest.Session, made: Made) -> list[pytest.Item]:
+    """The items of a component, collected as a file's are, so that they are counted."""
+    name = f"twt::{made.entry.kind}/{made.entry.name}"
+    of: Conformance = Conformance.from_parent(session, name=name, nodeid=name)
+    of.made = made
+    report = of.ihook.pytest_make_collect_report(collector=of)
+    of.ihook.pytest_collectreport(report=report)
+    return [item for item in report.result if isinstance(item, pytest.Item)]
 
 
 class Conformance(pytest.Collector):
     """A component."""
 
-    def collect(self) -> list[pytest.Item]:
-        """Nothing more: its items are made where it is."""
-        return []
+    made: Made
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each of its checks."""
+        for check in self.made.checks():
+            item: ConformanceItem = ConformanceItem.from_parent(self, name=check.name)
+            item.made, item.check = self.made, check
+            yield item
 
 
 class ConformanceItem(pytest.Item):

@@ -253,7 +253,9 @@ def _complete(teacher: Teacher, request: Request | None, findings: Findings) -> 
             _expect_sound(of, completion, findings)
             worst = findings.call("worst_case_usd()", partial(teacher.worst_case_usd, asked))
             findings.expect(
-                worst is None or completion.cost_usd is None or completion.cost_usd <= worst * (1 + 1e-9),
+                not isinstance(worst, (int, float))
+                or completion.cost_usd is None
+                or completion.cost_usd <= worst * (1 + 1e-9),
                 f"{of}: it cost {completion.cost_usd} USD, and worst_case_usd() says {worst}: no budget would hold",
             )
         if len(findings.problems) > count:

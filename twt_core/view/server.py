@@ -46,7 +46,7 @@ _PAGE_POLICY = (
 # A report brings its own policy, which names its script and style by their hashes; both hold. Here it has no origin
 # either, so that a file that somebody put in a run folder reads nothing of the other runs.
 _REPORT_POLICY = (
-    "sandbox allow-scripts allow-downloads; connect-src 'none'; img-src data:; font-src 'none'; media-src 'none'; "
+    "sandbox allow-scripts; connect-src 'none'; img-src data:; font-src 'none'; media-src 'none'; "
     "object-src 'none'; frame-src 'none'; worker-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )

@@ -1,4 +1,4 @@
-"""What several selectors choose of the same kept annotations: of a config, by default example.yaml, up to its selection.
+"""What several selectors choose among the same kept annotations: those of a config, by default example.yaml.
 
 Only queries with three kept annotations or more count, since of fewer both are chosen. Agreement is the share of those
 queries where the choice is min_similarity_pair's.
@@ -40,6 +40,7 @@ SELECTORS: dict[str, dict[str, str | float]] = {
 
 
 def main() -> None:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", type=Path, default=Path(__file__).with_name("example.yaml"))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -66,6 +67,8 @@ def compare(path: Path, overrides: Sequence[str], scratch: Path) -> None:
                    for one in known[a.query_id].answers)
         }  # fmt: skip
         print(f"{len({a.query_id for a in pool})} queries with three kept annotations or more, {len(pool)} annotations")
+        if not pool:
+            return
         print("\n| selector | agreement | cosine | confidence | right labels |\n|---|---|---|---|---|")
         paper: dict[str, set[str]] = {}
         for name, options in SELECTORS.items():

@@ -44,24 +44,24 @@ def test_of_equal_sets_the_first_is_the_most_probable():
     assert most_probable(features([0.9, 1, 1, 1], square), 2) == [1, 2]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("size", [2, 3])
 def test_a_set_is_drawn_as_often_as_its_determinant_says(size):
-    rows, draws = features([1, 0.7, 0.9, 1, 0.5], alike(5, 16)), 3000
+    rows, draws = features([1, 0.7, 0.9, 1, 0.5], alike(5, 16)), 2000
     of = weights(rows, size)
     expected = {one: draws * weight / sum(of.values()) for one, weight in of.items()}
     counts = dict.fromkeys(of, 0)
     for seed in range(draws):
         counts[tuple(sorted(sample(rows, size, seed)))] += 1
     chi_square = sum((counts[one] - expected[one]) ** 2 / expected[one] for one in of)
-    assert chi_square < 2.5 * len(of)  # uniform draws: above 60
+    assert chi_square < 2.5 * len(of)  # uniform draws: above 50
 
 
 def test_uniform_draws_would_be_found_out():
-    rows, draws = features([1, 0.7, 0.9, 1, 0.5], alike(5, 16)), 3000
+    rows, draws = features([1, 0.7, 0.9, 1, 0.5], alike(5, 16)), 2000
     for size in (1, 2, 3):
         of = weights(rows, size)
         expected = [draws * weight / sum(of.values()) for weight in of.values()]
-        assert sum((draws / len(of) - count) ** 2 / count for count in expected) > 60
+        assert sum((draws / len(of) - count) ** 2 / count for count in expected) > 50
 
 
 def test_of_many_sets_the_greedy_one_is_near_the_best(monkeypatch):

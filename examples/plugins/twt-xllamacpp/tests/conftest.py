@@ -59,7 +59,9 @@ def servers(monkeypatch):
 
     monkeypatch.setattr(models, "_server", load)
     yield loaded
-    assert models._MODELS == {}, "a test left a model loaded"
+    for loading in [*models._MODELS]:
+        asyncio.run(models.let_go(loading))
+    assert models._MODELS == {}, "a test left calls under way"
 
 
 class Loaded(list):
@@ -82,15 +84,11 @@ def request(said="Name a colour.", **more):
     return Request(query_id="q1", teacher="smol", purpose="answer", messages=(Message("user", said),), **more)
 
 
-def answers(teacher, *requests, close=True):
-    """All at once, in a loop of their own, as a round of a run asks."""
+def answers(teacher, *requests):
+    """All at once, in a loop of their own, as a round of a run asks. The model stays loaded."""
 
     async def ask():
-        try:
-            return await asyncio.gather(*(teacher.complete(one) for one in requests))
-        finally:
-            if close:
-                await teacher.close()
+        return await asyncio.gather(*(teacher.complete(one) for one in requests))
 
     return asyncio.run(ask())
 
