@@ -68,9 +68,9 @@ docs: $(VENV)/.stamp-dev
 	$(BIN)/python docs/make_catalogue.py
 	$(BIN)/python docs/make_reproducing.py
 
-# Material announces MkDocs 2 in each build unless this is set.
+# Material announces MkDocs 2 in each build unless this is set. With --quiet, MkDocs would count no warnings.
 site: $(VENV)/.stamp-dev
-	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 
 wheel-check: $(VENV)/.stamp-dev

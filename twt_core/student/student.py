@@ -54,9 +54,8 @@ class Student:
         wanted += [("report_to", tracker) for tracker in self.config.report_to]
         for option, package in wanted:
             if find_spec(package) is None:
-                raise InputError(
-                    f'student.{option}: {package} is not installed. It is an extra: pip install "twt-distill[{package}]"'
-                )
+                extra = f'pip install "twt-distill[{package}]"'
+                raise InputError(f"student.{option}: {package} is not installed. It is an extra: {extra}")
 
     def preflight(self) -> None:
         """Find, before any teacher is asked, what this machine or the model cannot do. Loads torch only if it may.
