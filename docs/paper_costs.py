@@ -231,9 +231,9 @@ class _Sized:
         found = {f"{UNTOUCHED}-test-scores": Work(0, tested * wrote)}
         for place, stage in enumerate(contract.stages(self.config.stage_scheduler)):
             found[f"{stage.name}-student-answers"] = Work(0, self.questions * wrote)
-            wrote = self._target(stage, place)
-            trained = self._stage_tokens(stage, wrote) * self.config.student.epochs
+            trained = self._stage_tokens(stage, self._target(stage, place)) * self.config.student.epochs
             found[f"{stage.name}-student"] = Work(trained, 0)
+            wrote = self._wrote(stage, place)
             found[f"{stage.name}-test-scores"] = Work(0, tested * wrote)
         return found
 
@@ -250,8 +250,15 @@ class _Sized:
             return float(written(f"{self.run.student}, last", self.task))
         return target
 
+    def _wrote(self, stage: Stage, place: int) -> float:
+        """Mean tokens of what a stage's student writes: it is asked for the stage's first text."""
+        asked = stage.objectives[0].target
+        if stage.rationale == "full" and asked == "rationale_then_answer":
+            return self._student(1)
+        return self._learned(asked, self._target(stage, place))
+
     def _target(self, stage: Stage, place: int) -> float:
-        """Mean tokens of what a stage teaches, and of what its student then writes."""
+        """Mean tokens of what a stage teaches."""
         if stage.rationale == "none":
             return float(written(f"{self.run.student}, last", self.task))
         if stage.rationale == "full":

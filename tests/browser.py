@@ -28,7 +28,8 @@ _STARTS_WITHIN = 60.0
 def executable() -> str:
     """Where Chromium is: TWT_CHROMIUM, one on the PATH, or playwright's own."""
     given = os.environ.get("TWT_CHROMIUM")
-    found = given or next(filter(None, map(shutil.which, _ON_PATH)), None) or _playwrights()
+    names = (given,) if given else _ON_PATH
+    found = next(filter(None, map(shutil.which, names)), None) or given or _playwrights()
     if not Path(found).is_file():
         pytest.fail(f"{found}: no browser there; {_MISSING}", pytrace=False)
     return found

@@ -68,10 +68,16 @@ QUESTIONS: dict[str, list[Query]] = {
 every = pytest.mark.parametrize("entry", ALL, ids=lambda e: f"{e.kind}-{e.name}")
 
 
+def recordings() -> list[dict[str, Any]]:
+    """What a server would have given: log-probabilities of the whole text."""
+    rows = project.recordings(project.queries(3), ("sample",))
+    return [{**row, "logprobs": [[row["text"], -0.5]]} for row in rows]
+
+
 @pytest.fixture
 def make(tmp_path: Path, request: pytest.FixtureRequest):
     """A component with all its options at their defaults, and samples for those that have none."""
-    recorded = project.write_rows(tmp_path / "rows.jsonl", project.recordings(project.queries(3), ("sample",)))
+    recorded = project.write_rows(tmp_path / "rows.jsonl", recordings())
 
     def build(entry: plugins.Registered) -> Component:
         given = dict(OPTIONS.get((entry.kind, entry.name), {}))

@@ -36,6 +36,7 @@ from twt_core.records import (
     Stage,
     StageResult,
 )
+from twt_core.settings import Json
 
 T = TypeVar("T")
 
@@ -99,6 +100,13 @@ async def complete(teacher: Teacher, request: Request) -> Completion:
 async def close(teacher: Teacher) -> None:
     """`Teacher.close`, checked."""
     await _awaited(teacher, teacher.close)
+
+
+def answer_schema(teacher: Teacher, task: TaskEvaluator, query: Query) -> dict[str, Json] | None:
+    """`Teacher.answer_schema`, checked: a JSON schema, or None for the task's text format."""
+    schema = _guarded(teacher, lambda: teacher.answer_schema(task, query))
+    _each(teacher, [schema], (dict, type(None)))
+    return schema
 
 
 def preflight(teacher: Teacher, queries: Sequence[Query]) -> None:

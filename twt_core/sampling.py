@@ -26,7 +26,7 @@ def requests_for(queries: Iterable[Query], teachers: Sequence[Teacher], task: Ta
     for query in map(Query.unlabeled, queries):
         messages = contract.teacher_messages(task, query)
         for teacher in teachers:
-            schema = teacher.answer_schema(task, query)
+            schema = contract.answer_schema(teacher, task, query)
             for sample in range(teacher.samples):
                 yield Request(
                     query_id=query.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 
 import benches
 import project
@@ -13,7 +14,8 @@ from test_resume import DYING, LIVE, TWT, start, until
 
 from twt_core import session
 from twt_core.bench import execution
-from twt_core.errors import BatchPending, InputError
+from twt_core.bench.result import BenchResult
+from twt_core.errors import BatchPending, InputError, TwtError
 from twt_core.ledger import Ledger
 from twt_core.run import open_run
 from twt_core.session import LEDGER
@@ -68,6 +70,28 @@ def test_batches_under_way_are_waited_for(fresh, monkeypatch, twt):
     assert "seed-1 waiting: at a provider" in said.out
 
 
+@pytest.mark.parametrize(("error", "left"), [(TwtError("no"), "failed"), (KeyboardInterrupt(), "interrupted")])
+def test_its_result_is_there_from_the_start(fresh, monkeypatch, error, left):
+    benches.write(fresh, benches.QUICK + SELECTORS)
+    seen = []
+
+    def look(*_):
+        seen.append(states(on_disk(fresh)))
+        raise error
+
+    monkeypatch.setattr(execution.session, "carry_out", look)
+    with suppress(KeyboardInterrupt):
+        benches.bench(fresh)
+    assert seen[0] == {"random_pair": "running", "all": "not_begun"}
+    assert seen[1:] == ([{"random_pair": "failed", "all": "running"}] if left == "failed" else [])
+    assert states(on_disk(fresh))["random_pair"] == left
+
+
+def on_disk(config):
+    file = config.parent / "runs" / "tiny" / "bench.json"
+    return BenchResult.model_validate_json(file.read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def live(fresh, server, model):
     """Two priced teachers behind a server; each call costs 0.003 dollars, 0.0251 at worst."""
@@ -78,7 +102,7 @@ def live(fresh, server, model):
     text += "grid:\n  quality_filter.minimum: [0.5, 0.6]\n  teachers.0.temperature: [0, 0.5]\n"
 
     def config(budget):
-        fresh.write_text(text.format(budget=budget), encoding="utf-8")
+        fresh.write_text(text.replace("{budget}", str(budget)), encoding="utf-8")
         return fresh
 
     return config
@@ -99,6 +123,10 @@ def test_one_budget_bounds_all_runs_and_a_larger_one_goes_on(live, server, twt):
     assert len(server.asked) == 36  # ben's answers once, ann's for each temperature
     assert found.cost_usd == pytest.approx(36 * 0.003)
     assert found.cost_usd == pytest.approx(sum(one.cost_usd for one in found.combinations))
+    other = live(0.11)  # what combinations that the grid no longer has have cost is spent
+    other.write_text(other.read_text(encoding="utf-8").replace("[0, 0.5]", "[0.7]"), encoding="utf-8")
+    assert set(states(benches.bench(other)).values()) == {"stopped"}
+    assert len(server.asked) == 36
 
 
 def test_what_is_wrong_with_one_is_found_before_the_first_begins(fresh):

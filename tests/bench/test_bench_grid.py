@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import benches
 import jsonschema
+import project
 import pytest
 
 from twt_core.bench.grid import read_grid
-from twt_core.config import config_schema
+from twt_core.config import RunConfig, config_schema
 from twt_core.errors import InputError
 from twt_core.yaml_reader import read_yaml_text
 
@@ -58,6 +59,37 @@ def test_a_value_changes_what_it_names_and_no_more(grid):
     ]
 
 
+SIMULATED = "{{use: simulated, name: {}, answers: test.jsonl}}"
+#: Two values of every key of a run's config; one of each is not what the tiny project has.
+EVERY_KEY = {
+    "task_evaluator": "[{use: exact_match}, {use: math}]",
+    "queries": "[{path: queries.jsonl}, [{path: queries.jsonl}, {path: other.jsonl}]]",
+    "test_queries": "[{path: test.jsonl}, {path: other.jsonl}]",
+    "dev_queries": "[{path: test.jsonl}, {path: queries.jsonl}]",
+    "teachers": f"{{one: [{SIMULATED.format('x')}], two: [{SIMULATED.format('x')}, {SIMULATED.format('y')}]}}",
+    "confidence_scorer": "[{use: self_reported}, {use: logprob}]",
+    "quality_filter": "[{use: threshold}, {use: hard_rejection}]",
+    "diversity_selector": "[{use: random_pair}, {use: all}]",
+    "compressor": "[{use: teacher_guided}, {use: fixed_length}]",
+    "stage_scheduler": "[{use: three_stage}, {use: n_stage, n: 4}]",
+    "student": "{one: {epochs: 1}, two: {epochs: 2}}",
+    "evaluation": "[{samples: 1}, {samples: 2}]",
+    "seed": "[0, 7]",
+}
+
+
+@pytest.mark.parametrize("key", EVERY_KEY)
+def test_any_key_of_a_config_can_be_an_axis(grid, fresh, key):
+    project.write_rows(fresh.parent / "other.jsonl", project.queries(3, "o"))
+    found = grid(f"grid:\n  {key}: {EVERY_KEY[key]}\n", "student.temperature=0.5")
+    first, second = (run.config.identity() for run in found.runs)
+    assert {name for name in first if first[name] != second[name]} == {key}
+
+
+def test_those_are_all_keys():
+    assert set(EVERY_KEY) == set(RunConfig.model_fields) - {"name", "budget_usd"}
+
+
 def test_an_option_of_a_default_component(grid):
     found = grid("grid:\n  quality_filter.minimum: [0.5, 0.95]\n")
     assert [run.config.quality_filter.minimum for run in found.runs] == [0.5, 0.95]
@@ -71,9 +103,9 @@ def test_labels_of_values(grid):
 
 
 def test_a_model_or_a_path_makes_a_label_that_a_folder_can_have(grid, model):
-    text = f"grid:\n  student.report_to: [[], [tensorboard]]\n  student.model: ['{model}', org/model]\n"
+    text = f"grid:\n  student.lora.target_modules: [[q_proj], [k_proj]]\n  student.model: ['{model}', org/model]\n"
     labels = grid(text).axes
-    assert labels["student.report_to"] == ["value-1", "value-2"]
+    assert labels["student.lora.target_modules"] == ["value-1", "value-2"]
     assert labels["student.model"][1] == "org-model"
     assert "/" not in labels["student.model"][0]
 
@@ -104,8 +136,8 @@ def test_the_reduced_size_has_a_name_of_its_own(grid):
 
 
 def test_set_applies_to_every_run_and_name_names_the_bench(grid):
-    found = grid(benches.GRID, "student.epochs=3", name="mine")
-    assert {run.config.student.epochs for run in found.runs} == {3}
+    found = grid(benches.GRID, "student.batch_size=3", name="mine")
+    assert {run.config.student.batch_size for run in found.runs} == {3}
     assert {run.folder.partition(".")[0] for run in found.runs} == {"mine"}
 
 
@@ -158,7 +190,10 @@ def test_each_stage_is_an_axis(grid):
         ("grid:\n  m: {a: {}}\n  n: {a: {}}\nbench: {baseline: a}\n", "m and n have a value 'a': write AXIS=LABEL"),
         ("grid:\n  seed: [1]\nbench: {stage: full, baseline: 1}\n", "bench.baseline: must be text"),
         ("bench: {stage: full}\n", "has no grid, so it is a single run: use `twt run"),
-        (f"grid:\n  student.epochs: {[*range(1, 1002)]}\n", "makes 1001 runs: at most 1000"),
+        (f"grid:\n  student.epochs: {[*range(1, 1002)]}\n", "makes 1001 runs (student.epochs has 1001): at most 1000."),
+        (f"grid:\n  m: {{a: {{}}, b: {{}}}}\n  seed: {[*range(501)]}\n", "1002 runs (m has 2, seed has 501): at most"),
+        ("grid:\n  m: {a: {}, b: {seed: 1}, c: {seed: 1}}\n", "run.yaml:11:1 grid: b and c are the same run, so that"),
+        ("grid:\n  m: {}\n", "run.yaml:12:3 grid.m: has no value: give a list of them"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(refusal, text, said):
@@ -175,6 +210,18 @@ def test_a_problem_names_the_runs_that_have_it_and_one_of_all_names_none(refusal
 
 def test_names_that_no_folder_can_have(refusal):
     assert "--name a/b: names the run's folder" in refusal(benches.GRID, name="a/b")
+
+
+@pytest.mark.parametrize("changed", ["seed=3", "grid.seed=[3]", "bench.stage=full", "reduced={}"])
+def test_set_changes_no_grid(refusal, changed):
+    said = refusal("grid:\n  seed: [0, 1]\n", changed)
+    assert said.startswith(f"--set {changed.partition('=')[0]}: --set sets an option of every run. To change ")
+    assert said.endswith("write a config that `extends` run.yaml")
+
+
+def test_set_that_undoes_an_axis(refusal):
+    said = refusal("grid:\n  student.epochs: [1, 2]\n", "student.epochs=3")
+    assert "1 and 2 are the same run, so that there is nothing to compare" in said
 
 
 def test_no_reduced_size(refusal):

@@ -136,6 +136,18 @@ def test_an_edit_makes_again_what_it_changes(copied):
     assert {one.state for one in found.combinations} == {"done"}
 
 
+def test_a_value_of_another_name_takes_the_steps_of_the_old_one(copied):
+    runs = copied.parent / "runs"
+    before = benches.written(runs)
+    copied.write_text(copied.read_text(encoding="utf-8").replace("twice: 2", "double: 2"), encoding="utf-8")
+    assert plan_bench(copied, (), runs).to_do == 0
+    found = benches.bench(copied)
+    assert [arm.name for arm in found.arms] == ["random_pair+once", "random_pair+double", "all+once", "all+double"]
+    made = [folder for folder in benches.written(runs) if folder not in before]
+    assert made and all("+double" in folder for folder in made)
+    assert all(len(one.taken) == one.steps for one in found.combinations if "double" in one.name)
+
+
 def test_a_run_in_a_benchs_folder_is_refused(benched, fresh, twt):
     said = twt("run", fresh, "--runs-dir", benched.runs)
     assert (said.code, "a bench's folder. Give the run another --name" in said.err) == (2, True)

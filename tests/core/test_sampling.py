@@ -3,7 +3,7 @@ import samples
 
 from twt_core import sampling
 from twt_core.components import ConfidenceScorer, DiversitySelector, QualityFilter
-from twt_core.errors import TwtError
+from twt_core.errors import PluginError, TwtError
 from twt_core.records import Completion, Failed, Query
 from twt_plugins.task_evaluators.exact_match import ExactMatch
 from twt_plugins.teachers.replay import Replay
@@ -109,6 +109,36 @@ def test_structured_answers_are_asked_for_with_their_schema(tmp_path):
     assert made.json_schema["properties"]["scores"]["required"] == list(TASK.factor_weights(QUERIES[0]))
     assert made.messages[-1].content.startswith(TASK.teacher_messages(QUERIES[0])[-1].content)
     assert '"additionalProperties": false' in made.messages[-1].content
+
+
+def test_a_task_without_a_schema_is_asked_for_a_text(tmp_path):
+    class Structured(Replay):
+        """With a schema, where there is one."""
+
+        def answer_schema(self, task, query):
+            return task.answer_schema(query)
+
+    class Texts(type(TASK)):
+        """Reads texts alone."""
+
+        def answer_schema(self, query):
+            return None
+
+    teacher = Structured(name="ann", path=tmp_path / "r.jsonl")
+    [made] = sampling.requests_for(QUERIES[:1], [teacher], Texts())
+    assert made.json_schema is None
+    assert list(made.messages) == Texts().teacher_messages(QUERIES[0])
+
+
+def test_a_schema_that_is_none_names_the_teacher(tmp_path):
+    class Wordy(Replay):
+        """With a text for a schema."""
+
+        def answer_schema(self, task, query):
+            return "JSON, please"
+
+    with pytest.raises(PluginError, match="Teacher '.*Wordy' returned str at position 0, expected dict or None"):
+        list(sampling.requests_for(QUERIES[:1], [Wordy(name="ann", path=tmp_path / "r.jsonl")], TASK))
 
 
 def test_a_failed_row_is_neither_scored_nor_judged_nor_selected():

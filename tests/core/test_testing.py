@@ -148,6 +148,18 @@ FAULTS = {
         {"read": lambda self, text, query: Sound.read(self, text, query) if text else sys.exit(3)},
         "read(''), on query 'a': plugin test_testing: TaskEvaluator",
     ),
+    "a schema that is a text": (
+        {"answer_schema": lambda self, query: "json"},
+        "answer_schema(), on query 'a' gives str: expected a JSON schema",
+    ),
+    "a schema that is no JSON": (
+        {"answer_schema": lambda self, query: {"type": "object", "required": {"answer"}}},
+        "answer_schema(), on query 'a' gives dict: expected a JSON schema, in plain JSON",
+    ),
+    "a schema with the answer": (
+        {"answer_schema": lambda self, query: {"type": "object", "enum": list(query.answers)}},
+        "answer_schema(), on query 'a': it depends on the query's answer",
+    ),
     "no reading": ({"read": lambda self, text, query: None}, "returned NoneType at position 0, expected Reading"),
     "the label lost": ({"read": lambda self, text, query: Reading(rationale=text)}, "label None: read what completion"),
     "the rationale lost": (
@@ -255,6 +267,10 @@ def test_a_parser_that_takes_for_ever_is_ended(monkeypatch):
 def test_a_schema_that_is_none_is_found(schema):
     with pytest.raises(Nonconformity, match=r"answer_schema\(\), on query 'a'"):
         check_task_evaluator(broken(answer_schema=lambda self, query: schema)(), QUERIES, structured=True)
+
+
+def test_a_task_may_have_no_schema():
+    check_task_evaluator(broken(answer_schema=lambda self, query: None)(), QUERIES)
 
 
 def test_structured_answers_are_asked_for_only_where_they_are_meant():

@@ -110,6 +110,7 @@ def test_options_go_to_the_components_that_have_them():
     [
         ({"use": "multiple_choice"}, {"letter"}),
         ({"use": "python_function"}, {"program"}),
+        ({"use": "exact_match"}, {"word", "yes_or_no"}),
         ({"use": "mixture", "tasks": {"a": {"use": "math"}, "b": {"use": "multiple_choice"}}}, {"number", "letter1"}),
     ],
     ids=lambda value: str(value)[:20],

@@ -199,6 +199,10 @@ FAULTS = {
         {"answer_schema": lambda self, t, q: "json"},
         "answer_schema() gives str: a JSON schema",
     ),
+    "a schema taken for granted": (
+        {"answer_schema": lambda self, t, q: {**t.answer_schema(q), "title": "answer"}},
+        "answer_schema(), of a task that has none raised TypeError",
+    ),
     "half a batch service": ({"batch_service": lambda self: object()}, "it has no submit, find, collect, wait_seconds"),
     "no coroutine": ({"complete": lambda self, r: Completion(text="x")}, "complete(): it is no coroutine: async def"),
     "a bug in the call": ({"complete": raising}, "complete(): plugin"),

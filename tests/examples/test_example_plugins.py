@@ -54,7 +54,7 @@ def test_they_are_listed_with_their_distributions_and_options(python):
         ("teacher", "xllamacpp", "twt-xllamacpp 0.1.0"),
     }
     assert {"size", "mode", "quality_weight", "seed", "embedder"} == {o["name"] for o in found["dpp"]["options"]}
-    assert all(option["help"] for one in found.values() for option in one["options"])
+    assert all(option["doc"] for one in found.values() for option in one["options"])
 
 
 @pytest.mark.parametrize("package", PACKAGES)

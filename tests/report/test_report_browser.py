@@ -122,7 +122,7 @@ def test_a_query_opens_with_all_there_is_of_it(opened):
     row = opened.locator(f"{QUERIES} .row").nth(1)
     said = row.locator(".inside").inner_text()
     assert "Right answer: 2. Id q1." in said
-    assert "Selected: ann and ben; cosine similarity not known." in said
+    assert "Selected: ann and ben; cosine similarity not known, 80 % of their words in common." in said
     assert "label “2” ✓ right; selected, confidence 0.9, logic 0.5" in said
     assert "In stage compressed (original kept: not shorter)\n\nUnchanged." in said
     assert row.locator("del").all_inner_texts() == [" It is seen at once."]

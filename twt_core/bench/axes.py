@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
+from math import prod
 from typing import NamedTuple
 
-from twt_core.bench.settings import BENCH, REDUCED, SEED, STAGE
+from twt_core.bench.settings import BENCH, MOST_RUNS, REDUCED, SEED, STAGE
 from twt_core.config import DEFAULTS, GRID, RunConfig
 from twt_core.config_bases import EXTENDS, Written, merged, with_bases
 from twt_core.config_source import ConfigSource, key_path
@@ -116,8 +117,20 @@ def read_axes(source: ConfigSource) -> tuple[list[Axis], list[int]]:
     kept = {name: values for name, values in grid.items() if values is not None}
     if not kept:
         raise refused(source, (GRID,), "has no axis: give a key of the config, and a list of its values")
+    _refuse_many(source, kept)
     axes = [_axis(source, name, values) for name, values in kept.items() if name != SEED]
     return axes, _seeds(source, kept[SEED]) if SEED in kept else []
+
+
+def _refuse_many(source: ConfigSource, axes: Mapping[str, Json]) -> None:
+    """Refuse what nobody means, before anything is done with each of its values."""
+    counts = {name: len(values) for name, values in axes.items() if isinstance(values, (list, Mapping)) and values}
+    if (count := prod(counts.values())) > MOST_RUNS:
+        shown = ", ".join(f"{name} has {many}" for name, many in counts.items())
+        raise refused(
+            source, (GRID,), f"makes {count} runs ({shown}): at most {MOST_RUNS}. Take values away, or make several "
+            "benches of it"
+        )  # fmt: skip
 
 
 def refused(source: ConfigSource, path: KeyPath, problem: str) -> InputError:

@@ -12,10 +12,10 @@ from filelock import FileLock, Timeout
 from twt_core import session
 from twt_core.bench.arms import arms_of, comparisons, on_frontiers, with_baselines
 from twt_core.bench.checking import Checked, check
-from twt_core.bench.grid import Grid, read_grid
+from twt_core.bench.grid import Grid, GridRun, read_grid
 from twt_core.bench.output import draw, write
 from twt_core.bench.result import BenchResult
-from twt_core.bench.runs import Ended, combinations, done
+from twt_core.bench.runs import Ended, beside, combinations, done
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TwtError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -35,7 +35,8 @@ def run_bench(
     """Do, or go on with, every run of a config's grid. What `twt bench` calls.
 
     The run of a combination is the folder ``BENCH.COMBINATION``, like any other run; the result is in the folder
-    ``BENCH`` beside them, and is written anew after each. A step that two runs have in common is made once.
+    ``BENCH`` beside them, and is written at the start and anew as each begins and ends. A step that two runs have in
+    common is made once.
     `budget_usd` is for all of them together. One that fails, or that the budget stops, does not stop the others.
 
     Args:
@@ -57,11 +58,15 @@ def run_bench(
         for note in checked.notes:
             progress.say(note)
         ended: dict[str, Ended] = {}
+        found = result_of(grid, checked, runs_dir, ended)
         try:
             for place, run in enumerate(grid.runs, start=1):
                 progress.say(f"{run.name}, run {place} of {len(grid.runs)}: {run.folder}")
-                ended[run.name] = _ended(checked.prepared[run.name], grid, runs_dir, progress)
-                write(result_of(grid, checked, runs_dir, ended), runs_dir)
+                ended[run.name], before = Ended("interrupted"), done(run, runs_dir)
+                write(_with_running(found, run), runs_dir)
+                ended[run.name] = _ended(checked.prepared[run.name], beside(grid, run, runs_dir), runs_dir, progress)
+                if before is None or before != done(run, runs_dir):  # else the numbers are the same
+                    found = result_of(grid, checked, runs_dir, ended)
         finally:  # an interrupt, too, leaves what there is
             found = result_of(grid, checked, runs_dir, ended)
             write(found, runs_dir)
@@ -69,9 +74,15 @@ def run_bench(
     return found
 
 
-def _ended(prepared: Prepared, grid: Grid, runs_dir: Path, progress: Progress) -> Ended:
+def _with_running(result: BenchResult, run: GridRun) -> BenchResult:
+    """The result while a run is made."""
+    now = {"state": "running", "error": None}
+    runs = [one.model_copy(update=now if one.name == run.name else {}) for one in result.combinations]
+    return result.model_copy(update={"combinations": runs})
+
+
+def _ended(prepared: Prepared, others: Sequence[Path], runs_dir: Path, progress: Progress) -> Ended:
     """Do a run, whatever becomes of it."""
-    others = [path for run in grid.runs if (path := runs_dir / run.folder) != prepared.path]
     try:
         session.carry_out(prepared, runs_dir, progress, Beside(others, one_budget=True))
     except BudgetExceeded as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -18,7 +19,6 @@ from twt_core.bench.settings import (
     BENCH,
     EACH,
     LAST,
-    MOST_RUNS,
     RECOMMENDED,
     REDUCED,
     SEED,
@@ -111,6 +111,7 @@ def read_grid(
     if GRID not in source.value:
         raise InputError(f"{path}: has no grid, so it is a single run: use `twt run {path}`")
     settings, axes = _settings(source), read_axes(source)
+    _check_overrides(source, overrides, has_seeds=bool(axes[1]))
     runs = _runs(source, *axes, overrides, name)
     labels = {axis.name: axis.labels for axis in axes[0]}
     stages = _stages(runs)
@@ -152,14 +153,24 @@ def _settings(source: ConfigSource) -> BenchSettings:
         raise InputError(describe(error, own)) from None
 
 
+def _check_overrides(source: ConfigSource, overrides: Sequence[str], *, has_seeds: bool) -> None:
+    """Refuse what `--set` cannot change in every run."""
+    for text in overrides:
+        key = re.split(r"[.=]", text, maxsplit=1)[0].strip()
+        if key in (GRID, BENCH, REDUCED) or (key == SEED and has_seeds):
+            what = "the grid's seeds" if key == SEED else f"its {key}"
+            raise InputError(
+                f"--set {text.partition('=')[0]}: --set sets an option of every run. To change {what}, write a config "
+                f"that `extends` {source.path}"
+            )
+
+
 def _runs(
     source: ConfigSource, axes: Sequence[Axis], seeds: Sequence[int], overrides: Sequence[str], name: str | None
 ) -> list[GridRun]:
     """Every combination, checked; all that is wrong with them is told together."""
     each: list[int | None] = [*seeds] or [None]
     count = prod(len(axis.values) for axis in axes) * len(each)
-    if count > MOST_RUNS:
-        raise refused(source, (GRID,), f"makes {count} runs: at most {MOST_RUNS}")
     plain = {key: value for key, value in source.value.items() if key not in (GRID, BENCH, REDUCED)}
     runs: list[GridRun] = []
     problems: dict[str, list[str]] = {}
@@ -181,8 +192,8 @@ def _runs(
 
 
 def _refuse_alike(source: ConfigSource, runs: Sequence[GridRun]) -> None:
-    """Two budgets; two runs in one folder, on a disk that takes A and a for the same."""
-    first, folders = runs[0], dict[str, str]()
+    """Two budgets; two runs in one folder, on a disk that takes A and a for the same; two runs of one config."""
+    first, folders, configs = runs[0], dict[str, str](), dict[str, str]()
     for run in runs:
         mine, others = run.config.budget_usd, first.config.budget_usd
         if mine != others:
@@ -192,6 +203,13 @@ def _refuse_alike(source: ConfigSource, runs: Sequence[GridRun]) -> None:
             )  # fmt: skip
         if (other := folders.setdefault(run.folder.casefold(), run.name)) != run.name:
             raise refused(source, (GRID,), f"{other} and {run.name} differ in capitals alone: give them other names")
+        identity = json.dumps(run.config.identity(), sort_keys=True)
+        if (other := configs.setdefault(identity, run.name)) != run.name:
+            raise refused(
+                source, (GRID,), f"{other} and {run.name} are the same run, so that there is nothing to compare: a "
+                "value changes nothing that a result depends on, or a later axis or --set changes it back. Take one "
+                "away"
+            )  # fmt: skip
 
 
 def _config(

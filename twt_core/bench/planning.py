@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from twt_core.bench.grid import Grid, read_grid
 from twt_core.bench.reading import Reader
+from twt_core.bench.runs import beside
 from twt_core.planning import (
     PlannedCalls,
     PlannedStep,
@@ -101,8 +102,7 @@ def _plans(grid: Grid, runs_dir: Path) -> list[PlanSummary]:
     found = []
     for run in grid.runs:
         prepared = reader.prepare(run)
-        others = [runs_dir / other.folder for other in grid.runs if other is not run]
-        steps = Plan(prepared.path, beside=others, planned=planned)
+        steps = Plan(prepared.path, beside=beside(grid, run, runs_dir), planned=planned)
         found.append(plan_run(prepared, runs_dir, steps, asked))
     return found
 

@@ -17,9 +17,9 @@ RESULT, TABLE = BENCH, "bench.csv"
 FIGURE = "frontier.svg"
 
 #: ``done``: its run came to its end. ``failed``: it ended in an error. ``stopped``: the budget stopped it. ``waiting``:
-#: batches are under way at a provider. ``not_begun``: the bench was interrupted before its end. From all of them the
-#: same command goes on.
-State: TypeAlias = Literal["done", "failed", "stopped", "waiting", "not_begun"]
+#: batches are under way at a provider. ``running``: it is being made, or its process was killed. ``interrupted``: by
+#: Ctrl-C. ``not_begun``: this time; there may be steps of an earlier one. From all of them the same command goes on.
+State: TypeAlias = Literal["done", "failed", "stopped", "waiting", "running", "interrupted", "not_begun"]
 
 
 class Combination(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from twt_core.ledger import Ledger, Spending
 from twt_core.recipe import Recipe
 from twt_core.records import Prediction
 from twt_core.run import MANIFEST, ROWS, SUMMARY, Manifest
+from twt_core.settings import Json
 from twt_core.summary import Summary
 
 
@@ -55,6 +57,26 @@ def done(run: GridRun, runs_dir: Path) -> Done | None:
         return Done(run, path, Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8")))
     except (InputError, OSError, ValueError):  # damaged, not there, or of another version: it is not done
         return None
+
+
+def beside(grid: Grid, run: GridRun, runs_dir: Path) -> list[Path]:
+    """The other run folders of a bench: those of its grid, and what is there of combinations that it no longer has.
+
+    A step is taken from the latter, too, after a change of labels, say; and what they cost is spent.
+    """
+    others = [runs_dir / other.folder for other in grid.runs]
+    earlier = [path for path in sorted(runs_dir.glob(f"{glob.escape(grid.name)}.*")) if path not in set(others)]
+    others += [path for path in earlier if _made_by(path) == run.config.name]
+    return [path for path in others if path.name != run.folder]
+
+
+def _made_by(folder: Path) -> Json:
+    """The name in the config of what is in a run folder; None where that cannot be told."""
+    try:
+        recipe = Recipe.in_folder(folder)
+    except InputError:
+        return None
+    return None if recipe is None else recipe.identity.get("name")
 
 
 def combinations(grid: Grid, runs_dir: Path, ended: dict[str, Ended], ledger: Ledger) -> list[Combination]:

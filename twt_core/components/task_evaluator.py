@@ -92,8 +92,11 @@ class TaskEvaluator(Component):
         """
         return compared(self, answers)
 
-    def answer_schema(self, query: Query) -> dict[str, Json]:
-        """The JSON schema of a teacher's structured answer. `read` must find the parts in such an object, too."""
+    def answer_schema(self, query: Query) -> dict[str, Json] | None:
+        """The JSON schema of a teacher's structured answer. `read` must find the parts in such an object, too.
+
+        None, of a task that reads texts alone: teachers that would give structured answers are asked for a text.
+        """
         scores: dict[str, Json] = {name: {"type": "number"} for name in self.factor_weights(query)}
         properties: dict[str, Json] = {
             "rationale": {"type": "string"},

@@ -67,18 +67,21 @@ class Canvas:
 
     def __init__(self, figure: Figure) -> None:
         self.figure, self.theme = figure, LIGHT
-        self._left, self._top = _LEFT, _TOP
+        self._left, self._top, self._bottom = _LEFT, _TOP, _BOTTOM
 
     def axes(self, x_label: str, y_label: str, names: Iterable[str] = ()) -> Axes:
         """The only axes of a figure.
 
         Args:
-            x_label: what stands below them.
+            x_label: what stands below them; with none there are no numbers either.
             y_label: what stands at their left.
             names: what their ticks at the left say, where they are no numbers; one a row, the first on top.
         """
         axes = self.figure.add_subplot()
         axes.set(xlabel=x_label, ylabel=y_label)
+        if not x_label:
+            axes.set_axis_off()
+            self._bottom = _TOP
         if shown := [label(name) for name in names]:
             axes.grid(visible=False, axis="y")
             axes.set_yticks(range(len(shown)), shown)
@@ -101,7 +104,7 @@ class Canvas:
         """Give the axes all the room that their labels and the legend leave."""
         width, height = self.figure.get_size_inches()
         self.figure.subplots_adjust(
-            left=self._left / width, right=1 - _RIGHT / width, bottom=_BOTTOM / height, top=1 - self._top / height
+            left=self._left / width, right=1 - _RIGHT / width, bottom=self._bottom / height, top=1 - self._top / height
         )
 
     def colour(self, place: int) -> str:

@@ -13,7 +13,7 @@ from twt_core.report.blocks import Choice, Examples, Section, Text
 from twt_core.report.differences import difference
 from twt_core.report.funnel import outcome
 from twt_core.report.reading import Key, Material
-from twt_core.report.similarity import Vectors
+from twt_core.report.similarity import Vectors, shared_words
 from twt_core.report.texts import shown
 from twt_core.settings import Json
 
@@ -115,11 +115,12 @@ class _Rows:
         ]
 
     def _pairs(self, rows: list[Annotation]) -> list[Json]:
-        """[one, other, cosine] of the selected annotations, by their places."""
+        """[one, other, cosine, share of words that both have] of the selected annotations, by their places."""
         chosen = [(place, row) for place, row in enumerate(rows) if row.key in self._material.selected]
         found: list[Json] = []
         for (i, one), (j, other) in combinations(chosen, 2):
-            found.append([i, j, self._vectors.cosine(one.rationale, other.rationale)])
+            cosine = self._vectors.cosine(one.rationale, other.rationale)
+            found.append([i, j, cosine, shared_words(one.rationale, other.rationale)])
         return found
 
 

@@ -91,6 +91,36 @@ def _points(drawing: Canvas, axes: Axes, points: Sequence[FrontierPoint], place:
         )  # fmt: skip
 
 
+class FunnelRow(NamedTuple):
+    """One row of a funnel: how many are left, or how many were `lost` there; `name` says which, or why."""
+
+    name: str
+    count: int
+    lost: bool
+
+
+def funnel(rows: Sequence[FunnelRow]) -> str:
+    """From the first row to the last: how many are left, and where the others went.
+
+    Args:
+        rows: in order. The bar of a loss begins where the bar of those that are left after it ends.
+    """
+    most = max(row.count for row in rows)
+    with canvas(0.2 + 0.4 * len(rows)) as drawing:
+        axes = drawing.axes("", "", [""] * len(rows))
+        left = most
+        for place, row in enumerate(rows):
+            left = left - row.count if row.lost else row.count
+            axes.barh(
+                place + 0.24, row.count, 0.34, left if row.lost else 0, color=drawing.colour(int(row.lost)),
+                hatch=_HATCHES[int(row.lost)], edgecolor=drawing.theme.page, linewidth=0,
+            )  # fmt: skip
+            share = f" ({row.count / most:.1%})" if most else ""
+            axes.text(0.0, place, f" {label(row.name)}: {row.count:,}{share}", verticalalignment="bottom")
+        axes.set_xlim(0, most or 1)
+        return drawing.svg()
+
+
 def outcomes(rows: Mapping[str, Mapping[str, int]]) -> str:
     """Stacked bars: what became of each teacher's annotations.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 
 from twt_core.accounting import AnnotationCounts
 from twt_core.records import Annotation
 from twt_core.report import figures
-from twt_core.report.blocks import Block, Figure, Section, Table, Text
+from twt_core.report.blocks import Block, Figure, Figures, Section, Table, Text
+from twt_core.report.figures import FunnelRow
 from twt_core.report.reading import Key, Material
 
 SELECTED, KEPT, PENDING = "selected", "kept, not selected", "pending"
@@ -28,14 +31,15 @@ def outcome(annotation: Annotation, selected: set[Key], *, judged: bool) -> str:
 
 def funnel_section(material: Material) -> Section:
     """The whole funnel, and each teacher's part in it."""
-    blocks: list[Block] = [_funnel(material.sampling)] if material.sampling else []
+    drawn = [_funnel(material.sampling)] if material.sampling else []
     counts = {
         teacher: Counter(outcome(a, material.selected, judged=material.judged) for a in rows)
         for teacher, rows in by_teacher(material.annotations).items()
     }
     if counts:
-        blocks.append(_by_teacher(counts))
-    return Section("funnel", "From asked to selected", blocks or [Text("No teacher has been asked yet.")])
+        drawn.append(_by_teacher(counts))
+    blocks: list[Block] = [Figures(drawn) if drawn else Text("No teacher has been asked yet.")]
+    return Section("funnel", "From asked to selected", blocks)
 
 
 def by_teacher(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
@@ -46,17 +50,33 @@ def by_teacher(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
     return found
 
 
-def _funnel(counts: AnnotationCounts) -> Table:
-    rows = [("asked", counts.asked)]
-    rows += [("pending", counts.pending)] if counts.pending else []
-    rows += [(f"failed: {cause}", number) for cause, number in counts.failed_by_cause.items()]
-    rows += [("answered", counts.asked - counts.failed - counts.pending)]
-    rows += [(f"rejected: {reason}", number) for reason, number in counts.rejected.items()]
-    rows += [("kept", counts.kept), ("selected for training", counts.selected)]
-    cells = [[name, f"{number:,}", _share(number, counts.asked)] for name, number in rows]
-    strong = frozenset(place for place, (name, _) in enumerate(rows) if ":" not in name)
-    caption = f"Annotations of all teachers to {counts.queries:,} queries"
-    return Table(caption, ("", "annotations", "share"), cells, ("annotations", "share"), strong)
+def _funnel(counts: AnnotationCounts) -> Figure:
+    rows = [FunnelRow("asked", counts.asked, lost=False)]
+    rows += [FunnelRow("pending", counts.pending, lost=True)] if counts.pending else []
+    rows += [FunnelRow(f"failed: {cause}", number, lost=True) for cause, number in counts.failed_by_cause.items()]
+    rows += [FunnelRow("answered", counts.asked - counts.failed - counts.pending, lost=False)]
+    rows += [FunnelRow(f"rejected: {reason}", number, lost=True) for reason, number in counts.rejected.items()]
+    rows += [FunnelRow(*kept, lost=False) for kept in (("kept", counts.kept), ("selected", counts.selected))]
+    cells = [[row.name, f"{row.count:,}", _share(row.count, counts.asked)] for row in rows]
+    strong = frozenset(place for place, row in enumerate(rows) if not row.lost)
+    title = f"Annotations of all teachers to {counts.queries:,} queries"
+    table = Table(title, ("", "annotations", "share"), cells, ("annotations", "share"), strong)
+    alt = f"{title}: " + ", ".join(f"{row.name} {row.count}" for row in rows)
+    return Figure(title, alt, figures.funnel(_few(rows)), table)
+
+
+def _few(rows: Sequence[FunnelRow]) -> list[FunnelRow]:
+    """The rows with all losses but the largest, between two rows of those that are left, as one."""
+    found: list[FunnelRow] = []
+    for lost, group in groupby(rows, key=lambda row: row.lost):
+        some = list(group)
+        if lost and len(some) > _MOST_REASONS:
+            largest = set(sorted(some, key=lambda row: -row.count)[: _MOST_REASONS - 1])
+            others = [row for row in some if row not in largest]
+            some = [row for row in some if row in largest]
+            some.append(FunnelRow(f"{len(others)} other reasons", sum(row.count for row in others), lost=True))
+        found += some
+    return found
 
 
 def _share(number: int, asked: int) -> str:

@@ -11,10 +11,13 @@ from twt_core import plugins
 from twt_core.exporting.made_by import base_name
 from twt_core.report.blocks import Block, Code, Facts, Section
 from twt_core.report.reading import Material, made_between
+from twt_core.report.texts import cut
 from twt_core.score_tables import UNSANDBOXED, judged
 from twt_core.settings import Json
 
 _HASH = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
+#: The most characters of a text in the settings.
+_LONGEST = 2000
 _KINDS = (
     "task_evaluator",
     "confidence_scorer",
@@ -30,9 +33,18 @@ def overview_section(material: Material) -> Section:
     facts = [*_parts(material), *_counts(material), *_dates(material), *_versions(material)]
     blocks: list[Block] = [Facts(facts)]
     if material.recipe:
-        text = yaml.safe_dump(material.recipe.identity, sort_keys=False, allow_unicode=True, width=100)
+        text = yaml.safe_dump(_cut(material.recipe.identity), sort_keys=False, allow_unicode=True, width=100)
         blocks.append(Code("All settings; files by the hash of their bytes", text))
     return Section("what", "What was run", blocks)
+
+
+def _cut(settings: Json) -> Json:
+    """Settings with no text that is longer than anybody reads: YAML is written a character at a time."""
+    if isinstance(settings, dict):
+        return {cut(name, _LONGEST): _cut(value) for name, value in settings.items()}
+    if isinstance(settings, list):
+        return [_cut(value) for value in settings]
+    return cut(settings, _LONGEST) if isinstance(settings, str) else settings
 
 
 def marks(material: Material) -> list[str]:

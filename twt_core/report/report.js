@@ -58,9 +58,10 @@
 
     inside(row, data) {
       const shown = head(row, row[2], row[3]);
-      for (const [i, j, cosine] of row[5]) {
+      for (const [i, j, cosine, words] of row[5]) {
         const names = `${who(row[4][i], data)} and ${who(row[4][j], data)}`;
-        shown.push(make("p", "about", `Selected: ${names}; cosine similarity ${cosine === null ? "not known" : cosine.toFixed(4)}.`));
+        const alike = [`cosine similarity ${cosine === null ? "not known" : cosine.toFixed(4)}`, words !== null && `${(100 * words).toFixed(0)} % of their words in common`];
+        shown.push(make("p", "about", `Selected: ${names}; ${alike.filter(Boolean).join(", ")}.`));
       }
       row[6].forEach((text, stage) => { if (text !== null) shown.push(own(text, data.stages[stage])); });
       return shown.concat(row[4].map((one) => annotation(one, data)));

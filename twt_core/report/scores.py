@@ -132,8 +132,8 @@ def _comparison(one: Comparison) -> list[str]:
         "none graded" if one.accuracy_difference is None else f"{100 * one.accuracy_difference:+.1f}",
         "" if interval is None else f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}",
         "" if one.p_corrected is None else show_p(one.p_corrected),
-        "not known" if one.token_ratio is None else f"x {one.token_ratio:.3g}",
-        "" if ratio is None else f"x {ratio[0]:.3g} to {ratio[1]:.3g}",
+        "not known" if one.token_ratio is None else f"\N{MULTIPLICATION SIGN} {one.token_ratio:#.3g}",
+        "" if ratio is None else f"\N{MULTIPLICATION SIGN} {ratio[0]:#.3g} to {ratio[1]:#.3g}",
     ]
 
 

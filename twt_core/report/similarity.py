@@ -1,4 +1,4 @@
-"""How alike the rationales of a query are, by the sentence vectors that selection kept; nothing is computed anew."""
+"""How alike two rationales are: by the sentence vectors that selection kept, and by their words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twt_core.rationale_steps import words
 from twt_core.recipe import Recipe
 from twt_core.session import EMBEDDINGS
 
@@ -40,6 +41,12 @@ class Vectors:
         if first is None or second is None or first.shape != second.shape:
             return None
         return round(float(first @ second), 4)
+
+
+def shared_words(one: str, other: str) -> float | None:
+    """The share of two texts' different words that both have (Jaccard's index); None where neither has any."""
+    first, second = ({word.casefold() for word in words(text)} for text in (one, other))
+    return round(len(first & second) / len(first | second), 4) if first or second else None
 
 
 def _read(file: Path, embedder: str, texts: set[str]) -> dict[str, NDArray[np.float32]]:

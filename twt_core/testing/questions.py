@@ -9,11 +9,12 @@ from twt_core.components import TaskEvaluator
 from twt_core.records import Query
 from twt_core.testing.checks import NotTried
 
-#: One of each sort: letters, numbers, words, programs.
+#: One of each sort: letters, numbers, words, yes or no, programs.
 QUESTIONS: tuple[Query, ...] = (
     Query(id="letter", query="Which is it?\nA) 3\nB) 7", choices=("3", "7"), answer="B"),
     Query(id="number", query="What is 3 plus 4?", answer="7"),
     Query(id="word", query="Which city is the capital of France?", answer="Paris"),
+    Query(id="yes_or_no", query="Does ice float?", answer="yes"),
     Query(
         id="program",
         query="Write a function add(a, b) that adds two numbers.",
@@ -35,7 +36,8 @@ def questions_for(task: TaskEvaluator) -> list[Query]:
     found = list(_that_suit(task, tried))
     if not found:
         raise NotTried(
-            "it takes none of the kit's own questions (a letter, a number, a word, a program): give queries of its kind"
+            "it takes none of the kit's own questions (a letter, a number, a word, yes or no, a program): give queries "
+            "of its kind"
         )
     return found
 

@@ -7,22 +7,20 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import methodcaller
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from twt_core import contract
 from twt_core.components import TaskEvaluator
 from twt_core.prompts import Message, Role
 from twt_core.records import Annotation, Draft, Query, Reading
+from twt_core.settings import Json
 from twt_core.testing.batch import same_process
 from twt_core.testing.checks import Check
-from twt_core.testing.component import identity_of, require_importable
+from twt_core.testing.component import identity_of, is_plain, require_importable
 from twt_core.testing.elsewhere import Call
 from twt_core.testing.findings import Findings, shown
 from twt_core.testing.grading import NO_ANSWER, Grading
 from twt_core.testing.texts import EARLY_ANSWER, RATIONALES, damaged, junk
-
-if TYPE_CHECKING:
-    pass
 
 #: Of longer texts, the second look costs more than it finds.
 _LONGEST_TWICE = 10_000
@@ -54,6 +52,7 @@ def evaluator_checks(
         check("labels", "same() knows an answer from another.", _Checks.labels_are_compared),
         check("read_back", "read() finds what completion() writes.", _Checks.completions_are_read_back),
         check("stopping", "answered() stops no student early.", _Checks.students_are_not_stopped_early),
+        check("schema", "answer_schema() is None or a JSON schema.", _Checks.schema_is_one),
         *([check("structured", "read() takes JSON answers.", _Checks.objects_are_read)] if structured else []),
         check("junk", "read(), answered() and same() take any text.", _Checks.junk_does_no_harm),
         Check(
@@ -229,12 +228,26 @@ class _Checks:
             + (f", after {shown(rationale)}" if rationale else ""),
         )
 
-    def objects_are_read(self) -> None:
+    def schema_is_one(self) -> None:
         place = f"answer_schema(), on {self.of}"
-        schema = self.findings.call(place, lambda: json.loads(json.dumps(dict(self.task.answer_schema(self.query)))))
-        if schema is None or not self.findings.expect(
-            schema.get("type") == "object" and {"rationale", "answer"} <= set(schema.get("required") or []),
-            f"{place}: expected an object's schema that requires rationale and answer",
+        schema, told = self._schema(self.query), self._schema(self.full)
+        self.findings.expect(
+            schema is None or (isinstance(schema, dict) and is_plain(schema) and "type" in schema),
+            f"{place} gives {type(schema).__name__}: expected a JSON schema, in plain JSON, or None",
+        )
+        self.findings.expect(told == schema, f"{place}: it depends on the query's answer, which it must not give away")
+
+    def _schema(self, query: Query) -> dict[str, Json] | None:
+        return self.findings.call(f"answer_schema(), on {self.of}", lambda: self.task.answer_schema(query))
+
+    def objects_are_read(self) -> None:
+        schema = self._schema(self.query)
+        if not self.findings.expect(
+            isinstance(schema, dict)
+            and schema.get("type") == "object"
+            and {"rationale", "answer"} <= set(schema.get("required") or []),
+            f"answer_schema(), on {self.of}: expected an object's schema that requires rationale and answer, or do "
+            "without structured=True",
         ):
             return
         weights = self.task.factor_weights(self.query)

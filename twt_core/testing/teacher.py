@@ -17,7 +17,7 @@ from twt_core.components import BatchService, Pace, Teacher
 from twt_core.credentials import holds_secret
 from twt_core.errors import InputError, TeacherError
 from twt_core.prompts import Message
-from twt_core.records import Completion, Request
+from twt_core.records import Completion, Query, Request
 from twt_core.settings import Json
 from twt_core.testing.batch import same_process
 from twt_core.testing.checks import Check, NotTried
@@ -203,16 +203,21 @@ def _preflight_says(teacher: Teacher, queries: Sequence[object]) -> None:
             raise ValueError("an InputError without a message: say what is missing, and the way out") from error
 
 
+class _Texts(SampleTask):
+    """A task that reads texts alone."""
+
+    def answer_schema(self, query: Query) -> None:
+        """See `TaskEvaluator.answer_schema`."""
+
+
 def _schema(teacher: Teacher, findings: Findings) -> None:
-    task, query = SampleTask(), sample_queries(1)[0]
-    count = len(findings.problems)
-    schema = findings.call("answer_schema()", partial(teacher.answer_schema, task, query))
-    if len(findings.problems) > count or schema is None:
-        return
-    findings.expect(
-        isinstance(schema, dict) and is_plain(schema) and "type" in schema,
-        f"answer_schema() gives {type(schema).__name__}: a JSON schema such as task.answer_schema(query), or None",
-    )
+    query = sample_queries(1)[0]
+    for place, task in (("answer_schema()", SampleTask()), ("answer_schema(), of a task that has none", _Texts())):
+        schema = findings.call(place, partial(teacher.answer_schema, task, query))
+        findings.expect(
+            schema is None or (isinstance(schema, dict) and is_plain(schema) and "type" in schema),
+            f"{place} gives {type(schema).__name__}: a JSON schema such as task.answer_schema(query), or None",
+        )
 
 
 def _batches(teacher: Teacher, findings: Findings) -> None:

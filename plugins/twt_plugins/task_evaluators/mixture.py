@@ -122,8 +122,8 @@ class Mixture(TaskEvaluator):
                 found |= dict(zip(places[name], contract.grade(task, own, replace(context, task=task)), strict=True))
         return [found[place] for place in range(len(answers))]
 
-    def answer_schema(self, query: Query) -> dict[str, Json]:
-        """That of the query's task."""
+    def answer_schema(self, query: Query) -> dict[str, Json] | None:
+        """That of the query's task, if it has one."""
         return self.of(query).answer_schema(query)
 
     def tests_passed(self, label: str, query: Query) -> float | None:
