@@ -18,6 +18,7 @@ PARTS = {
     "list of DataFile": "a list of them",
     "StudentConfig": "student, below",
     "LoraConfig": "lora, below",
+    "EvaluationConfig": "evaluation, below",
     "Columns": "columns, below",
     "Column": "column, below",
     "list of Factor": "list of {weight, scorer}",
@@ -42,12 +43,16 @@ def _type(option: Option) -> str:
 
 def _bounds(field: FieldInfo) -> str:
     found = [
-        f", {sign} {bound:g}"
+        f", {sign} {_number(bound)}"
         for name, sign in _BOUNDS.items()
         for item in field.metadata
         if (bound := getattr(item, name, None)) is not None
     ]
     return "".join(found)
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _default(option: Option) -> str:

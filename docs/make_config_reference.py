@@ -11,8 +11,10 @@ from pathlib import Path
 from generated import cell, heading, option_table, write_or_check  # a module beside this one
 from make_catalogue import KINDS, built_in, first_sentence
 
+from twt_core.bench.settings import BenchSettings
 from twt_core.config import RunConfig
 from twt_core.data_file import Column, Columns, DataFile
+from twt_core.evaluation.config import EvaluationConfig
 from twt_core.student.config import LoraConfig, StudentConfig
 
 TARGET = Path(__file__).parent / "config.md"
@@ -26,6 +28,16 @@ A component is written `{use: NAME, option: value, ...}`; the [catalogue](catalo
 are relative to the config file. An option that does not exist, has the wrong type or holds an API key is refused with
 its line number. `--set KEY=VALUE` overrides any option: `--set student.lora.r=16`, `--set teachers.0.name=first`.
 """
+BESIDE = """\
+## Beside these
+
+| key | what |
+|---|---|
+| `extends` | a file, or a list of them, that this one changes ([more](data.md#configs-that-extend-others)) |
+| `grid` | alternatives, for `twt bench` ([A grid](benchmarking.md#a-grid)) |
+| `bench` | how they are compared: below |
+| `reduced` | changes that `twt bench --reduced` makes first |
+"""
 
 
 def reference() -> str:
@@ -37,8 +49,10 @@ def reference() -> str:
         ("A column", Column),
         ("`student`", StudentConfig),
         ("`student.lora`", LoraConfig),
+        ("`evaluation`", EvaluationConfig),
     ):
         parts += [f"## {title}\n", option_table(model)]
+    parts += [BESIDE, "## `bench`\n", option_table(BenchSettings)]
     for kind, title in KINDS.items():
         rows = [
             f"| [`{one.name}`](catalogue.md#{heading(kind, one.name)[1]}) | {cell(first_sentence(one))} |"

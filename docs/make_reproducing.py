@@ -64,7 +64,8 @@ this sum. With `batch: true` the OpenAI teachers' part is half.
 HOURS = f"""\
 ## GPU hours
 
-Hours of one {A100.name}, training + generating. Runs of a row that begin alike share those steps, as in `twt bench`.
+Hours of one {A100.name}, training + generating; the paper used four. Runs of a row that begin alike share those steps,
+as in `twt bench`.
 """
 EACH = """\
 ## Each run by itself
@@ -165,8 +166,8 @@ def _assumptions() -> Iterable[str]:
   our guess for `student.generator: transformers`, not measured; vllm should be faster.
 - **Not counted**: loading models, embedding, table 5's compressor, checkpoints, running MBPP's programs.
 - **Teachers and students write** as many tokens as in the paper, on average (tables 1 to 3), and a rewrite has the
-  length of what the student of stage 2 writes. What table 5 cuts to half is half of what the teachers write. Students of
-  the baselines are asked for the answer alone, by its prefix; the paper's wrote 129 to 397 tokens:
+  length of what the student of stage 2 writes. What table 5 cuts to half is half of what the teachers write. Students
+  of the baselines are asked for the answer alone, by its prefix; the paper's wrote 129 to 397 tokens:
 """
     yield from _head(["", *(TASKS[task].title for task in TASKS)])
     for name, tokens in WRITTEN.items():

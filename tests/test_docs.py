@@ -156,6 +156,20 @@ def test_command_lines_exist(block, words):
             raise
 
 
+SCRIPTS = [
+    (block, line.split("#")[0].split())
+    for block in blocks("bash")
+    for line in block.text.replace("\\\n", " ").splitlines()
+    if re.match(r"(\.venv/bin/)?python [a-z]", line)
+]
+
+
+@pytest.mark.parametrize(("block", "words"), SCRIPTS, ids=[f"{block} {words[1]}" for block, words in SCRIPTS])
+def test_scripts_are_there_with_their_options(block, words):
+    source = (ROOT / words[1]).read_text(encoding="utf-8")
+    assert [word for word in words if word.startswith("--") and f'"{word}"' not in source] == []
+
+
 def test_every_command_is_in_the_readme():
     group = typer.main.get_command(app)
     shown = {words[1] for block, words in LINES if block.page.name == "README.md" and words[0] == "twt"}

@@ -43,6 +43,14 @@ def test_the_catalogue_has_every_option_of_every_component():
             assert [name for name in one.cls.model_fields if f"| `{name}` |" not in section[1]] == []
 
 
+@pytest.mark.parametrize("name", ["config.md", "catalogue.md"])
+def test_types_are_told_in_words(name):
+    page = (DOCS / name).read_text(encoding="utf-8")
+    types = re.findall(r"^\| `\w+` \| ([^|]+) \| (?:`|required)", page, re.MULTILINE)
+    assert len(types) > 50
+    assert [found for found in types if re.search(r"\b[A-Z][a-z]+[A-Z]", found)] == []
+
+
 def test_sources_are_read_out_of_docstrings():
     catalogue = importlib.import_module("make_catalogue")
     by_name = {(kind, one.name): one for kind in catalogue.KINDS for one in catalogue.built_in(kind)}
@@ -80,3 +88,12 @@ def test_the_overview_of_results_has_each_of_them():
     overview = (results / "index.md").read_text(encoding="utf-8")
     files = {path.name for path in results.iterdir() if path.is_file()} - {"index.md"}
     assert sorted(name for name in files if f"]({name})" not in overview) == []
+
+
+def test_every_result_is_on_the_overview():
+    results = DOCS / "results"
+    page = (results / "index.md").read_text(encoding="utf-8")
+    assert [file.name for file in sorted(results.iterdir()) if f"({file.name})" not in page] == ["index.md"]
+    scripts = re.findall(r"`(benchmarks/\w+\.py)`", page)
+    assert scripts
+    assert [script for script in scripts if not (DOCS.parent / script).is_file()] == []

@@ -1,8 +1,9 @@
-"""Every message that the troubleshooting page quotes is one that the code says."""
+"""Every message that the troubleshooting page quotes is one that the code, or the command line's library, says."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -31,9 +32,17 @@ def said(node: ast.AST) -> Iterator[str]:
             yield from said(child)
 
 
+def installed(package: str) -> Path:
+    """Where a library's code lies; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
 @lru_cache
 def texts() -> list[str]:
-    sources = [path for folder in ("twt_core", "plugins/twt_plugins") for path in (ROOT / folder).rglob("*.py")]
+    folders = [ROOT / "twt_core", ROOT / "plugins" / "twt_plugins", installed("typer")]
+    sources = [path for folder in folders for path in folder.rglob("*.py")]
     return [" ".join(text.split()) for path in sorted(sources) for text in said(ast.parse(path.read_text("utf-8")))]
 
 
@@ -53,6 +62,15 @@ def test_no_message_is_quoted_twice():
     assert len(QUOTED) == len(set(QUOTED))
 
 
+def test_the_causes_of_failed_calls_are_named_as_the_clients_name_them():
+    rows = re.findall(r"^\| ([^|]*`\w+Error`[^|]*) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`(\w+Error)`", row)}
+    files = [installed("litellm") / "exceptions.py", installed("aiohttp") / "client_exceptions.py"]
+    classes = {name for file in files for name in re.findall(r"^class (\w+)", file.read_text("utf-8"), re.MULTILINE)}
+    assert len(names) > 5
+    assert names - classes == set()
+
+
 def test_every_exit_code_is_explained():
     import inspect
 
@@ -62,4 +80,4 @@ def test_every_exit_code_is_explained():
         cls.exit_code for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.TwtError)
     }
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)}
-    assert codes | {0, 130} == rows
+    assert codes | {0, 130, 137} == rows  # done, interrupted, killed

@@ -168,7 +168,7 @@ def desk_for(prepared: Prepared, ledger: Ledger, progress: Progress, beside: Bes
     """Where a run asks its teachers."""
     config, left = prepared.config, prepared.config.budget_usd
     if left is not None and beside.one_budget:
-        left -= spent_by([run.name for run in beside.runs], ledger)
+        left = max(0.0, left - spent_by([run.name for run in beside.runs], ledger))
     return Desk(ledger, config.teachers, prepared.path.name, left, progress, config.helpers)
 
 

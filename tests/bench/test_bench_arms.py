@@ -113,6 +113,14 @@ def test_each_stage_is_an_arm(grid_of):
     ]  # fmt: skip
 
 
+def test_while_no_run_is_done_an_arm_has_the_stages_that_it_may_have(grid_of):
+    grid, _ = grid_of({("a", 0): "++--"}, stage="each")
+    grid.axes["stage"] = ["untouched", "full", "of_another_scheduler", "answer_only"]
+    found = [answers.arm for answers in arms(grid, [], {"stage": "untouched"})]
+    assert [arm.name for arm in found] == ["a+untouched", "a+full", "a+answer_only"]
+    assert {arm.score for arm in found} == {None}
+
+
 def test_a_stage_that_a_run_has_not_gives_no_score(grid_of):
     found = arms(*grid_of({("a", 0): "++--"}, stage="compressed"), {})
     assert found[0].arm.score is None and found[0].predictions == []

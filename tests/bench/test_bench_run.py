@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import benches
 import project
@@ -141,10 +142,14 @@ def test_a_value_of_another_name_takes_the_steps_of_the_old_one(copied):
     before = benches.written(runs)
     copied.write_text(copied.read_text(encoding="utf-8").replace("twice: 2", "double: 2"), encoding="utf-8")
     assert plan_bench(copied, (), runs).to_do == 0
+    damaged = runs / "tiny.all+once+seed-1" / "09-answer_only-test-scores"
+    (damaged / "rows.jsonl").write_text("{", encoding="utf-8")
     found = benches.bench(copied)
+    assert {one.state for one in found.combinations} == {"done"}
     assert [arm.name for arm in found.arms] == ["random_pair+once", "random_pair+double", "all+once", "all+double"]
-    made = [folder for folder in benches.written(runs) if folder not in before]
-    assert made and all("+double" in folder for folder in made)
+    after = benches.written(runs)
+    assert [step for step in before if after[step] != before[step]] == [str(damaged)]
+    assert {Path(step).parent.name.split("+")[1] for step in after if step not in before} == {"double"}
     assert all(len(one.taken) == one.steps for one in found.combinations if "double" in one.name)
 
 

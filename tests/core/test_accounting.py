@@ -54,8 +54,11 @@ def test_a_runs_rows_are_accounted_for_to_the_end(fresh, kept, monkeypatch):
         if path.name == ACCOUNTING:
             seen.append(read(path.parent))
 
+    def enough(*_):
+        raise TwtError("far enough")
+
     monkeypatch.setattr(session, "write_whole", note)
-    monkeypatch.setattr(session.pipeline.Method, "evaluate", lambda *_: (_ for _ in ()).throw(TwtError("far enough")))
+    monkeypatch.setattr(session.pipeline.distillation, "evaluate", enough)
     minimum = 0.0 if kept else 0.99
     with pytest.raises(TwtError, match="far enough" if kept else "no annotation was kept"):
         session.run(fresh, [f"quality_filter.minimum={minimum}", "diversity_selector.use=all"], fresh.parent / "r",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import project
@@ -16,7 +18,9 @@ from nbformat import NotebookNode
 from twt_core.config import load_config
 from twt_core.summary import Summary
 
-NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook" / "distil.ipynb"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOTEBOOK = EXAMPLES / "notebook" / "distil.ipynb"
+QUICKSTART = EXAMPLES / "quickstart"
 
 
 def read() -> NotebookNode:
@@ -57,11 +61,16 @@ def test_it_is_valid_and_carries_no_outputs():
     assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code) == 1
 
 
-def test_as_it_stands_its_config_loads(tmp_path, monkeypatch):
+@pytest.fixture
+def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The notebook's parameters, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    values: dict[str, object] = {}
-    exec(source("parameters"), values)
-    values["folder"] = Path()
+    found: dict[str, Any] = {"folder": Path()}
+    exec(source("parameters"), found)
+    return found
+
+
+def test_as_it_stands_its_config_loads(tmp_path, values):
     for name in ("questions", "config"):
         exec(source(name), values)
     config = load_config(tmp_path / "run.yaml")
@@ -70,6 +79,31 @@ def test_as_it_stands_its_config_loads(tmp_path, monkeypatch):
     rows = [(tmp_path / name).read_text(encoding="utf-8").splitlines() for name in ("queries.jsonl", "test.jsonl")]
     assert [len(lines) for lines in rows] == [200, 100]
     assert values["weekday"] and len({line.partition('"query"')[2] for lines in rows for line in lines}) == 300
+
+
+def test_the_teachers_it_speaks_of_can_take_the_place_of_another(tmp_path, values):
+    """Its prose names a paid teacher, and recorded ones."""
+    named = [ast.literal_eval(text) for text in re.findall(r"`(\{.+?\})`", source("parameters-title"))]
+    (tmp_path / "recordings.jsonl.gz").write_bytes((QUICKSTART / "recordings.jsonl.gz").read_bytes())
+    for teacher in named:
+        if "path" in teacher:
+            assert teacher["path"].endswith("examples/quickstart/recordings.jsonl.gz")
+            teacher["path"] = "recordings.jsonl.gz"
+    values["TEACHERS"] = [*named, values["TEACHERS"][0]]
+    for name in ("questions", "config"):
+        exec(source(name), values)
+    teachers = load_config(tmp_path / "run.yaml").teachers
+    assert [teacher.name for teacher in teachers] == ["gpt-4o-mini", "qwen2.5-coder-1.5b", "qwen2.5-1.5b"]
+
+
+def test_keys_are_asked_for_and_kept_out_of_every_file(tmp_path, values, monkeypatch):
+    monkeypatch.setattr(os, "environ", {"HAD_API_KEY": "had"})
+    monkeypatch.setattr("getpass.getpass", lambda prompt: f"for {prompt}")
+    values["KEYS"] = ["HAD_API_KEY", "NEW_API_KEY"]
+    for name in ("keys", "questions", "config"):
+        exec(source(name), values)
+    assert os.environ == {"HAD_API_KEY": "had", "NEW_API_KEY": "for NEW_API_KEY: "}
+    assert "NEW_API_KEY" not in (tmp_path / "run.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -88,7 +122,6 @@ def test_it_runs_from_top_to_bottom(tmp_path, model, monkeypatch):
     notebook = overridden(
         FOLDER=str(tmp_path),
         TEACHERS=[{"use": "replay", "name": name, "path": "recordings.jsonl"} for name in project.TEACHERS],
-        TEACHER_OPTIONS={},
         SELECTOR={"use": "random_pair"},
         QUERIES={"path": "sums-queries.jsonl"},
         TEST_QUERIES={"path": "sums-test.jsonl"},

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from twt_core.bench.grid import Grid, arm_name
+from twt_core.bench.grid import Grid, GridRun, arm_name, stages_of
 from twt_core.bench.result import Arm, Combination
 from twt_core.bench.runs import Done
 from twt_core.bench.settings import EACH, LAST, RECOMMENDED, STAGE
@@ -49,13 +49,13 @@ def arms_of(
             cost_usd=round(sum(one.cost_usd for one in spent), 6),
             seconds=round(sum(one.seconds for one in spent), 3),
         )
-        found += _by_stage(grid, base, runs) if grid.stage == EACH else [_answers(grid.stage, base, runs)]
+        found += _by_stage(grid, base, own[0], runs) if grid.stage == EACH else [_answers(grid.stage, base, runs)]
     return found
 
 
-def _by_stage(grid: Grid, base: Arm, runs: Sequence[Done]) -> list[Answers]:
-    """An arm for each stage that its runs may have."""
-    may_have = _stages(runs) if runs else grid.axes[STAGE]
+def _by_stage(grid: Grid, base: Arm, first: GridRun, runs: Sequence[Done]) -> list[Answers]:
+    """An arm for each stage that its runs have, or may have while none is done."""
+    may_have = _stages(runs) or stages_of(first)
     return [
         _answers(stage, base.model_copy(update={
             "name": f"{base.name}+{stage}" if base.values else stage, "values": {**base.values, STAGE: stage},
@@ -107,7 +107,7 @@ def _score_of(summary: Summary, stage: str) -> StageScore:
 def _stages(runs: Sequence[Done]) -> list[str]:
     """The stages that all runs have, in the order of the first."""
     having = [{score.name for score in one.summary.stages} for one in runs]
-    return [score.name for score in runs[0].summary.stages if all(score.name in names for names in having)]
+    return [score.name for one in runs[:1] for score in one.summary.stages if all(score.name in n for n in having)]
 
 
 def _scores(runs: Sequence[Done]) -> list[StageScore]:

@@ -114,7 +114,7 @@ def read_grid(
     _check_overrides(source, overrides, has_seeds=bool(axes[1]))
     runs = _runs(source, *axes, overrides, name)
     labels = {axis.name: axis.labels for axis in axes[0]}
-    stages = _stages(runs)
+    stages = list(dict.fromkeys(stage for run in runs for stage in stages_of(run)))
     if settings.stage == EACH:
         labels[STAGE] = stages
     elif settings.stage not in (LAST, RECOMMENDED, *stages):
@@ -253,10 +253,9 @@ def arm_name(labels: Sequence[str]) -> str:
     return "+".join(labels)
 
 
-def _stages(runs: Sequence[GridRun]) -> list[str]:
-    """The stages that any run may have, the untouched student first."""
-    found = [stage.name for run in runs for stage in contract.stages(run.config.stage_scheduler)]
-    return list(dict.fromkeys([UNTOUCHED, *found]))
+def stages_of(run: GridRun) -> list[str]:
+    """The stages that a run may have, the untouched student first."""
+    return [UNTOUCHED, *(stage.name for stage in contract.stages(run.config.stage_scheduler))]
 
 
 def _baseline(asked: str | Mapping[str, str], axes: Mapping[str, Sequence[str]], place: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from twt_core.errors import InputError, TwtError
 from twt_core.ledger import Ledger, Spending
 from twt_core.recipe import Recipe
 from twt_core.records import Prediction
-from twt_core.run import MANIFEST, ROWS, SUMMARY, Manifest
+from twt_core.run import MANIFEST, ROWS, SUMMARY, Manifest, changed_files
 from twt_core.settings import Json
 from twt_core.summary import Summary
 
@@ -40,22 +40,41 @@ class Done:
         Raises:
             TwtError: they are not there.
         """
-        found = list(self.path.glob(f"[0-9][0-9]*-{stage}-test-scores/{ROWS}"))
+        with (self._answers(stage) / ROWS).open(encoding="utf-8") as file:
+            return [Prediction.model_validate_json(line) for line in file]
+
+    def _answers(self, stage: str) -> Path:
+        found = list(self.path.glob(f"[0-9][0-9]*-{stage}-test-scores"))
         if len(found) != 1:
             raise TwtError(f"{self.path}: the answers of stage {stage} are not there. Run again, which makes them")
-        with found[0].open(encoding="utf-8") as file:
-            return [Prediction.model_validate_json(line) for line in file]
+        return found[0]
+
+    def is_whole(self) -> bool:
+        """Whether the answers of all its stages are as they were made.
+
+        Raises:
+            TwtError: some are not there.
+            OSError: likewise.
+            ValueError: a manifest is damaged.
+        """
+        steps = [self._answers(score.name) for score in self.summary.stages]
+        return not any(changed_files(step, _manifest(step / MANIFEST)) for step in steps)
+
+
+def _manifest(file: Path) -> Manifest:
+    return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def done(run: GridRun, runs_dir: Path) -> Done | None:
-    """A run's result, if what is on disk is of this config."""
+    """A run's result, if what is on disk is of this config, and whole."""
     path = runs_dir / run.folder
     try:
         recipe = Recipe.in_folder(path)
         if recipe is None or recipe.identity != run.config.identity():
             return None
-        return Done(run, path, Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8")))
-    except (InputError, OSError, ValueError):  # damaged, not there, or of another version: it is not done
+        found = Done(run, path, Summary.model_validate_json((path / SUMMARY).read_text(encoding="utf-8")))
+        return found if found.is_whole() else None
+    except (TwtError, OSError, ValueError):  # damaged, not there, or of another version: it is not done
         return None
 
 
@@ -109,7 +128,7 @@ def _steps(folder: Path) -> dict[str, Manifest]:
     found = {}
     for path in sorted(folder.glob(f"[0-9][0-9]*-*/{MANIFEST}"), key=lambda path: int(path.parent.name.split("-")[0])):
         try:
-            found[path.parent.name] = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+            found[path.parent.name] = _manifest(path)
         except ValueError:  # damaged: the step is not whole
             continue
     return found

@@ -100,9 +100,8 @@ def _point(arm: Arm) -> FrontierPoint | None:
         return None
     low, high = score.accuracy_ci or (None, None)
     group = arm.group or "all arms"
-    return FrontierPoint(
-        arm.name, group, score.accuracy, low, high, score.mean_output_tokens, arm.on_frontier is not False
-    )
+    own = arm.name.removeprefix(f"{arm.group}+")
+    return FrontierPoint(own, group, score.accuracy, low, high, score.mean_output_tokens, arm.on_frontier is not False)
 
 
 def _arm_table(arms: Sequence[Arm]) -> Table:
@@ -112,7 +111,7 @@ def _arm_table(arms: Sequence[Arm]) -> Table:
         [_arm(arm) for arm in arms],
         _FIGURES,
         frozenset(place for place, arm in enumerate(arms) if arm.on_frontier),
-    )
+    ).without_empty_columns()
 
 
 def _arm(arm: Arm) -> list[str]:
@@ -129,7 +128,7 @@ def _arm(arm: Arm) -> list[str]:
         f"{arm.words_before:.1f} to {arm.words_after:.1f}" if shorter else "",
         f"{arm.teacher_calls:,}",
         f"{arm.cost_usd:.4f}",
-        "on the frontier" if arm.on_frontier else "baseline" if arm.score and arm.baseline is None else "",
+        "frontier" if arm.on_frontier else "baseline" if arm.score and arm.baseline is None else "",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from twt_core.settings import Json
@@ -18,6 +18,12 @@ class Table:
     numbers: tuple[str, ...] = ()
     #: Rows to stand out, by place.
     strong: frozenset[int] = frozenset()
+
+    def without_empty_columns(self) -> Table:
+        """The same without the columns that no row has anything in; the first stays."""
+        shown = [place for place in range(len(self.columns)) if place == 0 or any(row[place] for row in self.rows)]
+        columns = tuple(self.columns[place] for place in shown)
+        return replace(self, columns=columns, rows=[[row[place] for place in shown] for row in self.rows])
 
     @property
     def is_number(self) -> list[bool]:

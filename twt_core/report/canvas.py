@@ -93,7 +93,7 @@ class Canvas:
         """A legend of the axes' series, at the top of the figure, for which it grows."""
         handles, names = axes.get_legend_handles_labels()
         columns = next(n for longest, n in _COLUMNS if max(map(len, names)) <= longest)
-        above = _LEGEND_LINE * -(-len(names) // columns)
+        above = _LEGEND_LINE * -(-len(names) // columns) + _TOP
         self.figure.set_figheight(self.figure.get_figheight() + above)
         self._top += above
         self.figure.legend(

@@ -12,8 +12,11 @@ from twt_core.report.labels import place_labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: With more points than this, only the best are labelled: the table beside the figure names all.
-_MOST_LABELS = 7
+#: With more points than this, or longer labels in all, only the best are labelled: the table beside the figure names
+#: all.
+_MOST_LABELS, _MOST_LETTERS = 7, 80
+#: A label that is longer than this is broken at a plus, which joins the parts of a bench's names.
+_LONG = 16
 #: Patterns of stacked bars, so that nothing is told by colour alone.
 _HATCHES = ("", "///", "\\\\\\", "---", "xxx", "|||", "++")
 _SMOOTHED_OVER = 10
@@ -52,11 +55,13 @@ def frontier(points: Sequence[FrontierPoint], *, dark: bool = False) -> str:
     Returns:
         An SVG document, 324 points wide, with a transparent background; the same for the same points.
     """
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     with canvas(3.3) as drawing:
         axes = drawing.axes("mean output tokens", "accuracy (95 % interval)")
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        # Whole percents: the least that is shown are 16, see `_frame`.
+        axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         _frame(axes, points)
         best = sorted((p.tokens, p.accuracy) for p in points if p.best)
         axes.plot([x for x, _ in best], [y for _, y in best], color=drawing.theme.ink, linewidth=1, zorder=2)
@@ -65,11 +70,25 @@ def frontier(points: Sequence[FrontierPoint], *, dark: bool = False) -> str:
             _points(drawing, axes, [p for p in points if p.group == group], place)
         if len(groups) > 1:
             drawing.legend(axes)
-        named = points if len(points) <= _MOST_LABELS else [p for p in points if p.best][:_MOST_LABELS]
         drawing.arrange()
-        place_labels(axes, points, [(p, label(p.label)) for p in named])
+        place_labels(axes, points, [(p, _broken(label(p.label))) for p in _named(points)], drawing.theme.ink)
         svg = drawing.svg()
     return for_dark_pages(svg) if dark else svg
+
+
+def _named(points: Sequence[FrontierPoint]) -> Sequence[FrontierPoint]:
+    if len(points) <= _MOST_LABELS and sum(len(label(point.label)) for point in points) <= _MOST_LETTERS:
+        return points
+    return [point for point in points if point.best][:_MOST_LABELS]
+
+
+def _broken(text: str) -> str:
+    """A label in two lines, if it is long: broken at the plus that is nearest to its middle."""
+    places = [place for place, letter in enumerate(text) if letter == "+"]
+    if len(text) <= _LONG or not places:
+        return text
+    at = min(places, key=lambda place: abs(place - len(text) / 2))
+    return f"{text[:at]}\n{text[at:]}"
 
 
 def _frame(axes: Axes, points: Sequence[FrontierPoint]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import hypot
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 #: Offsets in points from the middle of the point, the ones that are tried first before the others.
-_PLACES = ((0, 7), (0, -7), (8, 0), (-8, 0), (7, 7), (7, -7), (-7, 7), (-7, -7), (0, 20), (0, -20), (9, 18), (9, -18))
+_PLACES = ((0, 7), (0, -7), (8, 0), (-8, 0), (7, 7), (7, -7), (-7, 7), (-7, -7), (0, 20), (0, -20), (9, 18), (9, -18),
+           (18, 26), (18, -26), (-18, 26), (-18, -26), (36, 14), (36, -14), (-36, 14), (-36, -14))  # fmt: skip
 _MARKER, _LINE = 5.0, 1.5
 
 
@@ -47,30 +49,40 @@ class _Place(NamedTuple):
         return across, "bottom" if self.y > 0 else "top" if self.y < 0 else "center"
 
 
-def place_labels(axes: Axes, points: Sequence[Point], named: Iterable[tuple[Point, str]]) -> None:
-    """Write each name beside its point, where it covers least of the points and of the names before it.
+def place_labels(axes: Axes, points: Sequence[Point], named: Iterable[tuple[Point, str]], colour: str) -> None:
+    """Write each name beside its point, nearer to it than to the others, where it covers least of points and names.
 
     Args:
         axes: arranged, with its limits set; names stay inside if they can.
         points: all points, named or not.
         named: points with their names.
+        colour: of the line from a name to its point.
     """
     renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]  # the canvas is Agg's
     taken = [box for point in points for box in _boxes(axes, point)]
+    markers = {point: _marker(axes, point) for point in points}
     for point, name in named:
-        text = axes.annotate(name, (point.tokens, point.accuracy), xytext=(0, 0), textcoords="offset points")
+        # The line leads to the point, where others are as near to the text.
+        line = {"arrowstyle": "-", "linewidth": 0.6, "color": colour, "shrinkA": 0.0, "shrinkB": _MARKER}
+        text = axes.annotate(
+            name, (point.tokens, point.accuracy), (0, 0), textcoords="offset points", arrowprops=line, zorder=5
+        )
         places = [_Place(x, y) for x, y in _PLACES]
         boxes = {place: _moved(text, place, renderer) for place in places}
-        best = min(places, key=lambda place: _covered(boxes[place], taken, axes))
+        costs = {place: _covered(box, taken, axes) + _misleading(box, markers, point) for place, box in boxes.items()}
+        best = min(places, key=lambda place: costs[place])
         taken.append(_moved(text, best, renderer))
 
 
 def _moved(text: Annotation, place: _Place, renderer: RendererAgg) -> Bbox:
+    from matplotlib.text import Text
+
     across, along = place.sides
     text.set_position((place.x, place.y))
     text.set_horizontalalignment(across)  # type: ignore[arg-type]  # one of its words
     text.set_verticalalignment(along)  # type: ignore[arg-type]
-    return text.get_window_extent(renderer)
+    text.update_positions(renderer)  # type: ignore[no-untyped-call]
+    return Text.get_window_extent(text, renderer)  # without the line
 
 
 def _boxes(axes: Axes, point: Point) -> tuple[Bbox, Bbox]:
@@ -78,11 +90,26 @@ def _boxes(axes: Axes, point: Point) -> tuple[Bbox, Bbox]:
     from matplotlib.transforms import Bbox
 
     ends = [point.accuracy if end is None else end for end in (point.low, point.high)]
-    (x, y), (_, low), (_, high) = (
-        axes.transData.transform((point.tokens, height)) for height in (point.accuracy, *ends)
-    )
+    x, y = _marker(axes, point)
+    low, high = (float(axes.transData.transform((point.tokens, height))[1]) for height in ends)
     marker = Bbox.from_bounds(x - _MARKER, y - _MARKER, 2 * _MARKER, 2 * _MARKER)
     return marker, Bbox.from_bounds(x - _LINE, low, 2 * _LINE, high - low)
+
+
+def _marker(axes: Axes, point: Point) -> tuple[float, float]:
+    """Where its middle is."""
+    x, y = axes.transData.transform((point.tokens, point.accuracy))
+    return float(x), float(y)
+
+
+def _misleading(box: Bbox, markers: Mapping[Point, tuple[float, float]], own: Point) -> float:
+    """An eighth of a text's area for each other point that is as near to it as its own."""
+    far = {point: _distance(box, *middle) for point, middle in markers.items()}
+    return box.width * box.height * sum(far[point] <= far[own] + _MARKER for point in far if point != own) / 8
+
+
+def _distance(box: Bbox, x: float, y: float) -> float:
+    return hypot(max(box.x0 - x, 0.0, x - box.x1), max(box.y0 - y, 0.0, y - box.y1))
 
 
 def _covered(box: Bbox, taken: Sequence[Bbox], axes: Axes) -> float:

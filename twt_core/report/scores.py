@@ -86,14 +86,8 @@ def stage_table(caption: str, scores: Sequence[StageScore], recommended: str | N
         "stage", "accuracy", "95 % interval", "questions", "mean tokens", "median", "p95", "saved", "seconds",
         "USD per 1000", "",
     )  # fmt: skip
-    shown = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in rows)]
-    return Table(
-        caption,
-        tuple(columns[place] for place in shown),
-        [[row[place] for place in shown] for row in rows],
-        (*_NUMBERS, "questions"),
-        frozenset(place for place, score in enumerate(scores) if score.name == recommended),
-    )
+    strong = frozenset(place for place, score in enumerate(scores) if score.name == recommended)
+    return Table(caption, columns, rows, (*_NUMBERS, "questions"), strong).without_empty_columns()
 
 
 def _tokens(score: StageScore, tokens: float) -> str:
