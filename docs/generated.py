@@ -23,6 +23,7 @@ PARTS = {
     "Column": "column, below",
     "list of Factor": "list of {weight, scorer}",
     "text to JsonValue": "text to any value",
+    "text to text": "mapping of text to text",
 }
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 

@@ -28,6 +28,8 @@ _SOURCE_ALONE = (
     "show_docstring_attributes: false, show_docstring_raises: false, members: false, heading_level: 4, "
     "show_root_full_path: true, show_root_toc_entry: false, separate_signature: false}"
 )
+#: The character is a small and raised one already: raised again, it is hardly to be seen.
+_RAISED_PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>(&#x0203[23];)</mi></msup>")
 _FENCED = re.compile(r"^(```.*?^```[ \t]*$)", re.MULTILINE | re.DOTALL)
 
 
@@ -79,4 +81,5 @@ def _inside(path: Path, own: set[str]) -> bool:
 
 def math_block(source: str, _language: str, css_class: str, *_: object, **__: object) -> str:
     """A block of LaTeX as MathML; `pymdownx.superfences` calls it."""
-    return f'<div class="{css_class}">{convert(source.strip(), display="block")}</div>'
+    written = _RAISED_PRIME.sub(r"<mrow>\1<mo>\2</mo></mrow>", convert(source.strip(), display="block"))
+    return f'<div class="{css_class}">{written}</div>'

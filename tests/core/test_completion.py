@@ -30,7 +30,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two configs, a run, an evaluation, and what is neither."""
+    """Two configs, a run, a bench, an evaluation, and what is none of these."""
     for name in (
         "run.yaml",
         "other.yml",
@@ -38,6 +38,7 @@ def folder(tmp_path: Path) -> Path:
         "sub/deep.yaml",
         "runs/one/queries.jsonl",
         "runs/two/notes.txt",
+        "runs/grid/bench.json",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -78,9 +79,11 @@ def complete(folder: Path) -> Complete:
         ("twt answer runs/one What? --stage ", ["untouched", "full", "answer_only"]),
         ("twt evaluate runs/one --stage f", ["full"]),
         ("twt evaluate model --task python", ["python_function"]),
-        ("twt report runs/", ["runs/one"]),
+        ("twt report runs/", ["runs/grid", "runs/one"]),
         ("twt plugins te", ["teacher"]),
         ("twt plugins ch", ["check"]),
+        ("twt plugins check twt-d", ["twt-distill"]),
+        ("twt plugins check compressor/fixed", ["compressor/fixed_length"]),
         ("twt plugins teacher lite", ["litellm"]),
         ("twt plugins new p --kind comp", ["compressor"]),
         ("twt run run.yaml --set student.lora.a", ["student.lora.alpha="]),
@@ -105,6 +108,22 @@ def test_bash_itself(folder):
         env=environment(), cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["runs/one"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"_TWT_COMPLETE": "complete_zsh"}, "_arguments '*: :((\"runs/one\"))'"),
+        ({"_TWT_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "runs/one"),
+    ],
+)
+def test_the_other_shells_are_answered_in_their_way(folder, asked, wanted):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("twt")],
+        env=environment(_TYPER_COMPLETE_ARGS="twt status ", **asked),
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == wanted
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -137,7 +137,7 @@ def test_a_schema_that_is_none_names_the_teacher(tmp_path):
         def answer_schema(self, task, query):
             return "JSON, please"
 
-    with pytest.raises(PluginError, match="Teacher '.*Wordy' returned str at position 0, expected dict or None"):
+    with pytest.raises(PluginError, match=r"Teacher '.*Wordy' returned str at position 0, expected dict or None"):
         list(sampling.requests_for(QUERIES[:1], [Wordy(name="ann", path=tmp_path / "r.jsonl")], TASK))
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, SerializeAsAny
 from twt_core.components import TaskEvaluator, Teacher
 from twt_core.prompts import Message
 from twt_core.records import Grade, Query, Reading, Request
-from twt_core.testing import Nonconformity, check_task_evaluator, findings
+from twt_core.testing import Nonconformity, check_task_evaluator, findings, grading, speed
 
 QUERIES = [
     Query(id="a", query="Which is it?", answer="seven", other_answers=("7",)),
@@ -267,6 +267,18 @@ def test_a_parser_that_takes_for_ever_is_ended(monkeypatch):
 def test_a_schema_that_is_none_is_found(schema):
     with pytest.raises(Nonconformity, match=r"answer_schema\(\), on query 'a'"):
         check_task_evaluator(broken(answer_schema=lambda self, query: schema)(), QUERIES, structured=True)
+
+
+def each_for_each(self, answers, context):
+    texts = [a.query.id for a in answers]
+    return Sound.grade(self, [a for a in answers if sum(1 for one in texts if one == a.query.id) > 0], context)
+
+
+def test_grading_that_grows_with_the_square_is_found(monkeypatch):
+    monkeypatch.setattr(speed, "LEAST_SECONDS", 0.02)
+    monkeypatch.setattr(grading, "ROWS", 2000)
+    with pytest.raises(Nonconformity, match=r"grade\(\) takes .* s on .* rows, .* times what a quarter of them takes"):
+        check_task_evaluator(broken(grade=each_for_each)(), QUERIES)
 
 
 def test_a_task_may_have_no_schema():

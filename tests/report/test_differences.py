@@ -1,10 +1,11 @@
-"""Differences between a rationale and its compression."""
+"""Differences between a rationale and its compression, and how alike two rationales are."""
 
 from __future__ import annotations
 
 import pytest
 
 from twt_core.report.differences import difference
+from twt_core.report.similarity import shared_words
 
 
 def applied(before: str, steps: list) -> tuple[str, str]:
@@ -45,3 +46,11 @@ def test_words_are_kept_whole():
 
 def test_blanks_between_two_changes_are_part_of_the_change():
     assert difference("one two three", "1 2 three") == [-7, "1 2", 6]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "share"),
+    [("Ann has two.", "ann HAS three", 0.5), ("a b", "c", 0.0), ("a a a", "a", 1.0), ("", "a", 0.0), ("", "", None)],
+)
+def test_the_words_that_two_rationales_share(one, other, share):
+    assert shared_words(one, other) == share

@@ -10,7 +10,7 @@ import pytest
 from twt_core.calibration import reliability
 from twt_core.report import figures
 from twt_core.report.canvas import DARK, LIGHT, MARKERS
-from twt_core.report.figures import FrontierPoint
+from twt_core.report.figures import FrontierPoint, FunnelRow
 
 HOSTILE = "<script>&\"'$x^2$ \x00\x1b[31m\u202e\ud800 名 😀" + "W" * 100_000
 POINTS = [
@@ -24,6 +24,7 @@ BINS = reliability([0.2, 0.5, 0.95, 0.97], [False, True, True, True])
 def drawn(text: str = "ann") -> dict[str, str]:
     return {
         "frontier": figures.frontier([*POINTS, FrontierPoint(text, text, 0.4, 0.3, 0.5, 20, best=False)]),
+        "funnel": figures.funnel([FunnelRow("asked", 9, lost=False), FunnelRow(text, 2, lost=True)]),
         "outcomes": figures.outcomes({text: {"kept": 3, text + "!": 1}, "ben": {"kept": 0, text + "!": 4}}),
         "reliability": figures.reliability(BINS, [0] * 9 + [2], [1] * 10),
         "lengths": figures.lengths({text: [12, 15, 30], "compressed": [7]}),
@@ -39,10 +40,10 @@ def test_the_same_figure_twice():
     assert drawn() == drawn()
 
 
-@pytest.mark.parametrize("name", ["frontier", "outcomes", "lengths", "losses"])
+@pytest.mark.parametrize("name", ["frontier", "funnel", "outcomes", "lengths", "losses"])
 def test_any_name_is_text_in_one_short_line(name):
     svg = drawn(HOSTILE)[name]
-    [said] = {text for text in texts_of(svg) if text.startswith("<script>&\"'$x^2$")} - {""}
+    [said] = {text.removesuffix(": 2 (22.2%)") for text in texts_of(svg) if text.startswith("<script>&\"'$x^2$")}
     assert len(said) == 32
     assert len(svg) < 60_000
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e\ud800]", svg)
@@ -52,6 +53,7 @@ def test_empty_and_single_figures_are_drawn():
     assert "mean output tokens" in texts_of(figures.frontier([]))
     assert "labels right" not in texts_of(figures.reliability([], [1] * 10, [0] * 10))
     assert "labels right" in texts_of(figures.reliability(BINS, [1] * 10, [0] * 10))
+    assert texts_of(figures.funnel([FunnelRow("asked", 0, lost=False)])) == ["asked: 0"]
     figures.frontier([FrontierPoint("none", "a", 0.0, 0.0, 0.0, 0.0, best=True)])
 
 
@@ -87,3 +89,11 @@ def test_labels_keep_off_points_and_one_another():
     )
     places += re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>point', figures.frontier(close))
     assert len({(round(float(x)), round(float(y))) for x, y in places}) == 5
+
+
+def test_long_names_are_broken_and_only_the_best_have_them():
+    many = [
+        FrontierPoint(f"min_similarity_pair+teacher_{n}", "", 0.5, 0.4, 0.6, 9 * n, best=n == 1) for n in range(1, 5)
+    ]
+    said = [text for text in texts_of(figures.frontier(many)) if "teacher" in text or "pair" in text]
+    assert [text.strip() for text in said] == ["min_similarity_pair", "+teacher_1"]

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from twt_core.plugins import Registered
     from twt_core.settings import Settings
 
-#: The folders that `twt run` and `twt evaluate` make, and a file in each folder inside that nothing else has.
+#: The folders that `twt run`, `evaluate` and `bench` make, and a file in each folder inside that nothing else has.
 _RUNS = ("runs", "queries.jsonl")
 _EVALUATIONS = ("evaluations", "identity.json")
+_BENCHES = ("runs", "bench.json")
 #: A trained stage's folder in a run.
 _STUDENT = re.compile(r"\d\d-(.+)-student")
 
@@ -39,6 +40,11 @@ def measured(incomplete: str) -> list[str]:
     return sorted({*_made(incomplete, *_RUNS), *_made(incomplete, *_EVALUATIONS)})
 
 
+def reported(incomplete: str) -> list[str]:
+    """Runs and benches, as `twt report` takes them."""
+    return sorted({*_made(incomplete, *_RUNS), *_made(incomplete, *_BENCHES)})
+
+
 def stages(ctx: typer.Context) -> list[str]:
     """The stages of the run that the command line names."""
     # An option that has no value yet ends the parsing before arguments get their names.
@@ -57,6 +63,16 @@ def kinds() -> list[str]:
 def component_names(ctx: typer.Context) -> list[tuple[str, str]]:
     """The components of the kind that the command line names."""
     return _named(str(ctx.params.get("kind")))
+
+
+def checkable() -> list[tuple[str, str]]:
+    """What `twt plugins check` takes: distributions, and each component as KIND/NAME."""
+    found = _registered()
+    distributions = dict.fromkeys(entry.distribution.rpartition(" ")[0] for entry in found)
+    return [
+        *((name, "All that it registers.") for name in distributions),
+        *((f"{entry.kind}/{entry.name}", _first_line(entry)) for entry in found),
+    ]
 
 
 def task_evaluators() -> list[tuple[str, str]]:

@@ -77,7 +77,11 @@ def list_(
 def check(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A component, KIND/NAME, or a distribution: all that it registers."),
+        typer.Argument(
+            metavar="NAME",
+            help="A component, KIND/NAME, or a distribution: all that it registers.",
+            autocompletion=completing.checkable,
+        ),
     ],
     kind: Annotated[
         str | None,

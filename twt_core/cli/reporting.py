@@ -19,7 +19,7 @@ def report(
             metavar="RUN",
             help="A run folder, finished or not, or a bench's.",
             show_default=False,
-            autocompletion=completing.run_folders,
+            autocompletion=completing.reported,
         ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there, not to RUN/report.html.")] = None,

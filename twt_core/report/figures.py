@@ -114,7 +114,7 @@ class FunnelRow(NamedTuple):
     """One row of a funnel: how many are left, or how many were `lost` there; `name` says which, or why."""
 
     name: str
-    count: int
+    number: int
     lost: bool
 
 
@@ -124,18 +124,18 @@ def funnel(rows: Sequence[FunnelRow]) -> str:
     Args:
         rows: in order. The bar of a loss begins where the bar of those that are left after it ends.
     """
-    most = max(row.count for row in rows)
+    most = max(row.number for row in rows)
     with canvas(0.2 + 0.4 * len(rows)) as drawing:
         axes = drawing.axes("", "", [""] * len(rows))
         left = most
         for place, row in enumerate(rows):
-            left = left - row.count if row.lost else row.count
+            left = left - row.number if row.lost else row.number
             axes.barh(
-                place + 0.24, row.count, 0.34, left if row.lost else 0, color=drawing.colour(int(row.lost)),
+                place + 0.24, row.number, 0.34, left if row.lost else 0, color=drawing.colour(int(row.lost)),
                 hatch=_HATCHES[int(row.lost)], edgecolor=drawing.theme.page, linewidth=0,
             )  # fmt: skip
-            share = f" ({row.count / most:.1%})" if most else ""
-            axes.text(0.0, place, f" {label(row.name)}: {row.count:,}{share}", verticalalignment="bottom")
+            share = f" ({row.number / most:.1%})" if most else ""
+            axes.text(0.0, place, f"{label(row.name)}: {row.number:,}{share}", verticalalignment="bottom")
         axes.set_xlim(0, most or 1)
         return drawing.svg()
 

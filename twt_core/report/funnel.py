@@ -31,7 +31,7 @@ def outcome(annotation: Annotation, selected: set[Key], *, judged: bool) -> str:
 
 def funnel_section(material: Material) -> Section:
     """The whole funnel, and each teacher's part in it."""
-    drawn = [_funnel(material.sampling)] if material.sampling else []
+    drawn = [funnel(material.sampling)] if material.sampling else []
     counts = {
         teacher: Counter(outcome(a, material.selected, judged=material.judged) for a in rows)
         for teacher, rows in by_teacher(material.annotations).items()
@@ -50,31 +50,32 @@ def by_teacher(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
     return found
 
 
-def _funnel(counts: AnnotationCounts) -> Figure:
+def funnel(counts: AnnotationCounts) -> Figure:
+    """How many annotations are left after each step, and why the others are not."""
     rows = [FunnelRow("asked", counts.asked, lost=False)]
     rows += [FunnelRow("pending", counts.pending, lost=True)] if counts.pending else []
     rows += [FunnelRow(f"failed: {cause}", number, lost=True) for cause, number in counts.failed_by_cause.items()]
     rows += [FunnelRow("answered", counts.asked - counts.failed - counts.pending, lost=False)]
     rows += [FunnelRow(f"rejected: {reason}", number, lost=True) for reason, number in counts.rejected.items()]
     rows += [FunnelRow(*kept, lost=False) for kept in (("kept", counts.kept), ("selected", counts.selected))]
-    cells = [[row.name, f"{row.count:,}", _share(row.count, counts.asked)] for row in rows]
+    cells = [[row.name, f"{row.number:,}", _share(row.number, counts.asked)] for row in rows]
     strong = frozenset(place for place, row in enumerate(rows) if not row.lost)
     title = f"Annotations of all teachers to {counts.queries:,} queries"
     table = Table(title, ("", "annotations", "share"), cells, ("annotations", "share"), strong)
-    alt = f"{title}: " + ", ".join(f"{row.name} {row.count}" for row in rows)
-    return Figure(title, alt, figures.funnel(_few(rows)), table)
+    alt = f"{title}: " + ", ".join(f"{row.name} {row.number}" for row in rows)
+    return Figure(title, alt, figures.funnel(few(rows)), table)
 
 
-def _few(rows: Sequence[FunnelRow]) -> list[FunnelRow]:
+def few(rows: Sequence[FunnelRow]) -> list[FunnelRow]:
     """The rows with all losses but the largest, between two rows of those that are left, as one."""
     found: list[FunnelRow] = []
     for lost, group in groupby(rows, key=lambda row: row.lost):
         some = list(group)
         if lost and len(some) > _MOST_REASONS:
-            largest = set(sorted(some, key=lambda row: -row.count)[: _MOST_REASONS - 1])
+            largest = set(sorted(some, key=lambda row: -row.number)[: _MOST_REASONS - 1])
             others = [row for row in some if row not in largest]
             some = [row for row in some if row in largest]
-            some.append(FunnelRow(f"{len(others)} other reasons", sum(row.count for row in others), lost=True))
+            some.append(FunnelRow(f"{len(others)} other reasons", sum(row.number for row in others), lost=True))
         found += some
     return found
 

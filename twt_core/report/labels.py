@@ -81,7 +81,7 @@ def _moved(text: Annotation, place: _Place, renderer: RendererAgg) -> Bbox:
     text.set_position((place.x, place.y))
     text.set_horizontalalignment(across)  # type: ignore[arg-type]  # one of its words
     text.set_verticalalignment(along)  # type: ignore[arg-type]
-    text.update_positions(renderer)  # type: ignore[no-untyped-call]
+    text.update_positions(renderer)
     return Text.get_window_extent(text, renderer)  # without the line
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from twt_core import contract
@@ -10,6 +11,7 @@ from twt_core.components import Context, TaskEvaluator, teachers_in
 from twt_core.errors import TwtError
 from twt_core.records import Answered, Completion, Failed, Grade, Query, Request
 from twt_core.testing.findings import Findings, shown
+from twt_core.testing.speed import ROWS, check_speed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +45,19 @@ class Grading:
         self.findings.expect(
             [answer.model_dump_json() for answer in answers] == before, "grade(): it changed the answers it was given"
         )
+
+    def check_speed(self) -> None:
+        """Grade more and more answers that say nothing: those run no program and are put to no judge."""
+        check_speed(self.findings, "grade()", self._many, ROWS)
+
+    def _many(self, count: int) -> Callable[[], object]:
+        queries = [
+            query.model_copy(update={"id": f"{query.id}/{number}"})
+            for number, query in enumerate(islice(cycle(self.queries), count))
+        ]
+        answers = [Answered(query=query, text="", label=None) for query in queries]
+        context = Context(self.task, {query.id: query.unlabeled() for query in queries}, self._ask, _no_vectors)
+        return lambda: contract.grade(self.task, answers, context)
 
     def _answers(self) -> Iterator[Answered]:
         for query in self.queries:

@@ -22,12 +22,10 @@ from twt_core.testing.component import common
 from twt_core.testing.compressor import compressor_checks
 from twt_core.testing.questions import questions_for
 from twt_core.testing.sampling import filter_checks, scorer_checks, selector_checks
+from twt_core.testing.speed import ROWS
 from twt_core.testing.stage_scheduler import scheduler_checks
 from twt_core.testing.task_evaluator import evaluator_checks
 from twt_core.testing.teacher import teacher_checks
-
-#: Rows of the speed check.
-ROWS = 10_000
 
 
 class Given(TypedDict, total=False):

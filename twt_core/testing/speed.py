@@ -8,6 +8,8 @@ from collections.abc import Callable
 from twt_core.testing.checks import NotTried
 from twt_core.testing.findings import MOST_SECONDS, Findings
 
+#: Where nothing else is asked for.
+ROWS = 10_000
 #: From one size to the next.
 GROWTH = 4
 SIZES = 4

@@ -58,6 +58,12 @@ def evaluator_checks(
         Check(
             "grading", "grade() is right about right and wrong.", lambda found: Grading(task, queries, found).check()
         ),
+        Check(
+            "speed",
+            "grade() keeps in step with the number of answers.",
+            lambda found: Grading(task, queries, found).check_speed(),
+            extra=True,
+        ),
         Check("process", "Prompts are the same in another process.", partial(_process, task, tried), extra=True),
     ]
 
@@ -241,11 +247,8 @@ class _Checks:
         return self.findings.call(f"answer_schema(), on {self.of}", lambda: self.task.answer_schema(query))
 
     def objects_are_read(self) -> None:
-        schema = self._schema(self.query)
         if not self.findings.expect(
-            isinstance(schema, dict)
-            and schema.get("type") == "object"
-            and {"rationale", "answer"} <= set(schema.get("required") or []),
+            _is_of_parts(self._schema(self.query)),
             f"answer_schema(), on {self.of}: expected an object's schema that requires rationale and answer, or do "
             "without structured=True",
         ):
@@ -275,6 +278,11 @@ class _Checks:
     def _nasty(self) -> Iterator[str]:
         yield from junk()
         yield from damaged(self._completion(RATIONALES[1], self.labels[0]) or "")
+
+
+def _is_of_parts(schema: object) -> bool:
+    required = schema.get("required") if isinstance(schema, dict) and schema.get("type") == "object" else None
+    return isinstance(required, list) and "rationale" in required and "answer" in required
 
 
 def _storable(text: str) -> bool:
