@@ -33,7 +33,7 @@ FILES = {"path", "labels", "answers"}
 
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)(#[^)\s]*)?\)|<img[^>]*\ssrc=\"(?!https?://)([^\"]+)\"")
-
+_ANCHORED = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -191,6 +191,22 @@ def test_links_lead_to_files_that_are_there(page):
     links = {first or second for first, _, second in _LINK.findall(shown)}
     missing = sorted(link for link in links if not (page.parent / link).exists())
     assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as a repository's viewer makes them."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    shown = [
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    ]
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in shown}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_headings_that_are_there(page):
+    text = _COMMENT.sub("", _FENCE.sub("", page.read_text(encoding="utf-8")))
+    links = [(page.parent / file if file else page, anchor) for file, anchor in _ANCHORED.findall(text)]
+    assert [(file.name, anchor) for file, anchor in links if anchor not in anchors(file)] == []
 
 
 def test_every_kind_and_hook_is_in_the_plugin_guide():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +17,9 @@ import test_docs
 import yaml
 from scripted_server import well
 
-from twt_core import contract
+from twt_core import contract, tables
 from twt_core.config import load_config
+from twt_core.planning import plan
 
 PAGE = Path(__file__).parent.parent / "docs" / "going-live.md"
 CONFIGS = {
@@ -37,6 +39,13 @@ ASKED = {
     "llama-cpp": ("/v1/chat/completions", None),
     "ollama": ("/v1/chat/completions", None),
 }
+
+#: Configs with what their plan ends in, which comes next but for a sentence.
+PLANS = re.findall(
+    r"^twt run ([\w-]+)\.yaml\n```\n[^`]*```text\n(teacher .*?)^```",
+    PAGE.read_text(encoding="utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
 
 
 class Heard(NamedTuple):
@@ -90,6 +99,7 @@ def server(monkeypatch) -> Iterator[Server]:
 
 def test_every_config_of_the_page_is_asked_here():
     assert set(CONFIGS) == {*ASKED, "mixed"}
+    assert {name for name, _ in PLANS} == {"openai", "mistral", "azure", "vllm"}
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -116,3 +126,13 @@ def test_it_asks_where_it_says_and_reads_the_answer(name, server, tmp_path):
         assert asked.body.get("logprobs", False) == written.get("logprobs", False)
         sent = asked.headers.get(key[0]) if key else asked.headers.get("authorization")
         assert sent == (key[1] if key else None)
+
+
+@pytest.mark.parametrize(("name", "shown"), PLANS, ids=[name for name, _ in PLANS])
+def test_the_plan_of_the_quickstarts_questions_is_as_the_page_has_it(name, shown, tmp_path, capsys):
+    (tmp_path / "run.yaml").write_text(CONFIGS[name])
+    questions = PAGE.parent.parent / "examples" / "quickstart" / "queries.jsonl"
+    tested = questions.with_name("test.jsonl")
+    overrides = [f"queries.path={questions}", f"test_queries.path={tested}", "student.model=."]
+    tables.print_plan(plan(tmp_path / "run.yaml", overrides, tmp_path / "runs"))
+    assert capsys.readouterr().out.endswith(shown)

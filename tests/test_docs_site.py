@@ -87,6 +87,17 @@ def test_each_equation_is_mathml_and_its_code_is_beside_it(site):
     assert "least_similar_pairs" in page and "triu" in page
 
 
+def test_the_reference_has_every_field_of_every_record(site):
+    from twt_core import records
+
+    page = (site / "api" / "records" / "index.html").read_text(encoding="utf-8")
+    kinds = [one for one in vars(records).values() if isinstance(one, type) and issubclass(one, records.Record)]
+    fields = {name for kind in kinds for name in kind.model_fields}
+    assert len(fields) > 50
+    assert sorted(name for name in fields if f">{name}</" not in page) == []
+    assert "Each teacher's texts are a task of their own." in page  # a comment above a field
+
+
 def test_a_link_to_code_is_text_or_leads_to_the_repository(hooks):
     page = "See [record.py](../examples/quickstart/record.py) and [Concepts](concepts.md#records)."
     own = {"concepts.md"}

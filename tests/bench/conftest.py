@@ -8,6 +8,7 @@ from typing import NamedTuple
 import benches
 import pytest
 
+from twt_core import session
 from twt_core.bench.planning import BenchPlan, plan_bench
 from twt_core.bench.result import BenchResult
 
@@ -19,6 +20,12 @@ class Benched(NamedTuple):
     runs: Path
     planned: BenchPlan
     found: BenchResult
+
+
+@pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose reports are not drawn: that takes longer than such a run. Those of `benched` are."""
+    monkeypatch.setattr(session, "_write_report", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

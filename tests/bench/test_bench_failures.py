@@ -20,6 +20,8 @@ from twt_core.ledger import Ledger
 from twt_core.run import open_run
 from twt_core.session import LEDGER
 
+pytestmark = pytest.mark.usefixtures("without_reports")
+
 #: The second keeps nothing, so that its run fails.
 FAILING = "grid:\n  quality_filter.minimum: {usual: 0.95, none: 1.0, low: 0.1}\n"
 SELECTORS = "grid:\n  diversity_selector: [{use: random_pair}, {use: all}]\n"

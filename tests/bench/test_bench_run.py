@@ -20,7 +20,7 @@ from twt_core.session import LEDGER
 
 
 @pytest.fixture
-def copied(benched, tmp_path):
+def copied(benched, tmp_path, without_reports):
     """The finished bench, to change."""
     shutil.copytree(benched.config.parent, tmp_path / "bench")
     return tmp_path / "bench" / "run.yaml"
@@ -90,6 +90,7 @@ def test_what_is_written(benched):
     assert {row["baseline"] for row in rows} == {"", "random_pair+once"}
     assert (folder / "frontier.svg").read_text(encoding="utf-8").lstrip().startswith("<")
     assert "tiny" in (folder / "report.html").read_text(encoding="utf-8")
+    assert len(list(benched.runs.glob("tiny.*/report.html"))) == 8
 
 
 def test_the_numbers_of_the_arms(benched):

@@ -36,8 +36,8 @@ def run_bench(
 
     The run of a combination is the folder ``BENCH.COMBINATION``, like any other run; the result is in the folder
     ``BENCH`` beside them, and is written at the start and anew as each begins and ends. A step that two runs have in
-    common is made once.
-    `budget_usd` is for all of them together. One that fails, or that the budget stops, does not stop the others.
+    common is made once. `budget_usd` is for all of them together. One that fails, or that the budget stops, does not
+    stop the others.
 
     Args:
         config_path: the config file, with its grid.
@@ -65,7 +65,7 @@ def run_bench(
                 ended[run.name], before = Ended("interrupted"), done(run, runs_dir)
                 write(_with_running(found, run), runs_dir)
                 ended[run.name] = _ended(checked.prepared[run.name], beside(grid, run, runs_dir), runs_dir, progress)
-                if before is None or before != done(run, runs_dir):  # else the numbers are the same
+                if ended[run.name].state != "done" or before != done(run, runs_dir):  # else the numbers are the same
                     found = result_of(grid, checked, runs_dir, ended)
         finally:  # an interrupt, too, leaves what there is
             found = result_of(grid, checked, runs_dir, ended)
