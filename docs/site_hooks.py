@@ -30,6 +30,8 @@ _SOURCE_ALONE = (
 )
 #: The character is a small and raised one already: raised again, it is hardly to be seen.
 _RAISED_PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>(&#x0203[23];)</mi></msup>")
+#: What our tests read after a block's language is no Markdown to the site.
+_NOTED = re.compile(r"^(```\w+) [\w-]+$", re.MULTILINE)
 _FENCED = re.compile(r"^(```.*?^```[ \t]*$)", re.MULTILINE | re.DOTALL)
 
 
@@ -43,7 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links that leave docs/ to the repository; on a page that says ``sources: true``, show code alone."""
     here, repository = Path(page.file.src_uri).parent, str(config.extra["repository"] or "")
-    linked = with_repository_links(markdown, here, repository, {file.src_uri for file in files})
+    linked = with_repository_links(_NOTED.sub(r"\1", markdown), here, repository, {file.src_uri for file in files})
     return _SYMBOL.sub(rf"\g<0>\n    options: {_SOURCE_ALONE}", linked) if page.meta.get("sources") else linked
 
 

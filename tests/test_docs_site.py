@@ -75,6 +75,14 @@ def test_no_page_has_a_browser_fetch_from_elsewhere(site):
     assert outside == {}
 
 
+def test_every_block_of_code_is_one(site):
+    fences = {page.relative_to(site).as_posix(): page.read_text("utf-8").count("```") for page in site.rglob("*.html")}
+    assert {page: count for page, count in fences.items() if count} == {}
+    configs = (site / "going-live" / "index.html").read_text(encoding="utf-8")
+    written = (DOCS / "going-live.md").read_text(encoding="utf-8")
+    assert configs.count('<span class="nt">budget_usd</span>') == written.count("```yaml full-config") > 5
+
+
 def test_no_script_of_ours_and_no_python_file_is_on_the_site(site):
     assert list(site.rglob("*.py")) == []
 

@@ -50,7 +50,7 @@ def test_blanks_between_two_changes_are_part_of_the_change():
 
 @pytest.mark.parametrize(
     ("one", "other", "share"),
-    [("Ann has two.", "ann HAS three", 0.5), ("a b", "c", 0.0), ("a a a", "a", 1.0), ("", "a", 0.0), ("", "", None)],
+    [("Ann has two.", "ann HAS three", 0.5), ("a b", "c", 0.0), ("a a a", "a", 1.0), ("", "a", 0.0), ("", "...", None)],
 )
 def test_the_words_that_two_rationales_share(one, other, share):
     assert shared_words(one, other) == share

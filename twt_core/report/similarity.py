@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterable
@@ -17,6 +18,9 @@ from twt_core.session import EMBEDDINGS
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+#: Marks at the ends of a word: "two." is "two".
+_MARKS = re.compile(r"^\W+|\W+$")
 
 
 class Vectors:
@@ -45,8 +49,12 @@ class Vectors:
 
 def shared_words(one: str, other: str) -> float | None:
     """The share of two texts' different words that both have (Jaccard's index); None where neither has any."""
-    first, second = ({word.casefold() for word in words(text)} for text in (one, other))
+    first, second = _vocabulary(one), _vocabulary(other)
     return round(len(first & second) / len(first | second), 4) if first or second else None
+
+
+def _vocabulary(text: str) -> set[str]:
+    return {bare for word in words(text) if (bare := _MARKS.sub("", word).casefold())}
 
 
 def _read(file: Path, embedder: str, texts: set[str]) -> dict[str, NDArray[np.float32]]:
