@@ -18,8 +18,8 @@ from pathlib import Path
 import packed
 from clean_environment import ROOT, install, make, say, site_of
 
-# Of the tests, those of what the wheel holds; docs, examples and benchmarks are no part of it.
-_TESTED = ("core", "plugins", "report", "sandbox", "view")
+# Of the tests, those of what the wheel holds; not the sandbox's, which take minutes and use nothing packed.
+_TESTED = ("core", "plugins", "report", "view")
 # What names a model library, or takes a fixture that builds a model, an environment or opens a browser.
 _NEEDS_MORE = re.compile(
     r"\btorch\b|tiny_model|transformers|example_plugin|playwright"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -97,3 +98,13 @@ def test_every_result_is_on_the_overview():
     scripts = re.findall(r"`(benchmarks/\w+\.py)`", page)
     assert scripts
     assert [script for script in scripts if not (DOCS.parent / script).is_file()] == []
+
+
+def test_the_overview_has_the_reports_times_of_its_file():
+    pages = json.loads((DOCS / "results" / "report.json").read_text(encoding="utf-8"))["pages"]
+    report, table = (
+        next(one for one in pages if one["page"] == name and one["annotations"] == 20_000)
+        for name in ("report", "table")
+    )
+    times = f"{report['key_ms_median']:g} ms (median), where a plain table takes {table['key_ms_median']:g} ms"
+    assert times in (DOCS / "results" / "index.md").read_text(encoding="utf-8")

@@ -104,7 +104,7 @@ def _price(usd: float | None) -> str:
 
 def _notes(score: StageScore, recommended: str | None) -> str:
     notes = ["recommended"] if score.name == recommended else []
-    return ", ".join([*notes, *(["on the frontier"] if score.on_frontier else [])])
+    return ", ".join([*notes, *(["frontier"] if score.on_frontier else [])])
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
