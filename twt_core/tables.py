@@ -136,7 +136,13 @@ def print_calls(console: Console, planned: Sequence[PlannedCalls]) -> None:
 def bill(calls_at_most: int, worst_case_usd: float | None, budget_usd: float | None) -> str:
     """What a plan comes to."""
     budget = "no budget" if budget_usd is None else f"budget ${budget_usd:.2f}"
-    return f"at most {calls_at_most} teacher calls, worst case {_price(worst_case_usd)}, {budget}"
+    told = f"at most {calls_at_most} teacher calls, worst case {_price(worst_case_usd)}, {budget}"
+    if worst_case_usd is None or budget_usd is None or worst_case_usd <= budget_usd:
+        return told
+    return (
+        f"{told}\nThe worst case is above the budget. Calls mostly cost less; where the budget would be passed, the run "
+        "stops with exit code 3, and goes on from there with a larger one"
+    )
 
 
 def _price(usd: float | None) -> str:
