@@ -149,7 +149,8 @@ class Asker:
         if self._failed_in_a_row >= HOPELESS_AFTER:
             raise TwtError(
                 f"teacher {self._teacher.name!r}: {self._failed_in_a_row} calls in a row failed, the last one with: "
-                f"{failure.cause.rstrip('.')}. Nothing that was paid for is lost: mend it and run the same command again"
+                f"{failure.cause.rstrip('.')}. Nothing that was paid for is lost: mend it and run the same command "
+                "again"
             )
 
     async def _tries(self, key: str, request: Request) -> Failed | None:

@@ -140,8 +140,8 @@ def bill(calls_at_most: int, worst_case_usd: float | None, budget_usd: float | N
     if worst_case_usd is None or budget_usd is None or worst_case_usd <= budget_usd:
         return told
     return (
-        f"{told}\nThe worst case is above the budget. Calls mostly cost less; where the budget would be passed, the run "
-        "stops with exit code 3, and goes on from there with a larger one"
+        f"{told}\nThe worst case is above the budget. Calls mostly cost less; where the budget would be passed, the "
+        "run stops with exit code 3, and goes on from there with a larger one"
     )
 
 
