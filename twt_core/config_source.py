@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -75,7 +76,7 @@ class ConfigSource:
     def put(self, path: KeyPath, value: Json, shown: str, defaults: Mapping[str, Json]) -> None:
         """Set one value, which is then said to come from `shown`; otherwise as `override`."""
         if path[0] not in self.value and path[0] in defaults and len(path) > 1:
-            self.value[str(path[0])] = defaults[str(path[0])]
+            self.value[str(path[0])] = deepcopy(defaults[str(path[0])])  # what is set in it is this config's alone
         self._set(path, value, shown)
         self.places = {k: v for k, v in self.places.items() if k[: len(path)] != path}
         self.overridden = {k: v for k, v in self.overridden.items() if k[: len(path)] != path} | {path: shown}

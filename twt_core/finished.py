@@ -11,6 +11,7 @@ from twt_core.accounting import ACCOUNTING, AnnotationCounts
 from twt_core.distillation import asked_with
 from twt_core.errors import InputError
 from twt_core.metrics import UNTOUCHED
+from twt_core.missing_runs import no_run_folder
 from twt_core.progress import Progress
 from twt_core.progress_file import LiveProgress, read_progress
 from twt_core.recipe import RECIPE, Recipe
@@ -54,8 +55,7 @@ class Answer(BaseModel):
 
 def _folder(run: Path) -> Path:
     if not (run / RECIPE).is_file():
-        near = sorted(p.parent.name for p in run.parent.glob(f"*/{RECIPE}")) if run.parent.is_dir() else []
-        raise InputError(f"{run}: no run folder. {did_you_mean(run.name, near)}")
+        raise no_run_folder(run)
     return run
 
 
@@ -87,7 +87,7 @@ def summary(run: Path) -> Summary:
     """
     file = _folder(run) / SUMMARY
     if not file.is_file():
-        raise InputError(f"{run}: its run is not finished. Go on with it by the `twt run` that began it")
+        raise InputError(f"{run}: its run is not finished. Go on with it by the `twt run` or `twt bench` that began it")
     try:
         return Summary.model_validate_json(file.read_text(encoding="utf-8"))
     except ValidationError:

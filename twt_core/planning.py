@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +23,7 @@ from twt_core.planned_grades import Passes, grades_at_most
 from twt_core.progress import Progress
 from twt_core.records import Request
 from twt_core.run_plan import Plan
-from twt_core.session import EMBEDDINGS, LEDGER, MODELS, Prepared, desk_for, prepare
+from twt_core.session import EMBEDDINGS, LEDGER, MODELS, Prepared, desk_for, prepare, spent_by
 from twt_core.student.student import Student
 
 
@@ -60,6 +60,8 @@ class PlanSummary(BaseModel):
     teacher_calls_at_most: int
     worst_case_usd: float | None
     budget_usd: float | None
+    #: What the run has cost so far and holds in reserve, which the budget is held against, too.
+    spent_usd: float
     #: What is to be said of the data: sets that are not downloaded, rows that are left out.
     notes: list[str]
 
@@ -86,16 +88,13 @@ def plan_run(prepared: Prepared, runs_dir: Path, steps: Plan, asked: set[str]) -
         asked: the keys of the answers that runs planned before this one ask for. Those of this one are added.
     """
     progress = Progress(quiet=True)
-    ledger_file = runs_dir / LEDGER
-    with (
-        TemporaryDirectory() as empty,
-        closing(Ledger(ledger_file if ledger_file.exists() else Path(empty, LEDGER))) as ledger,
-    ):
+    with _ledger(runs_dir) as ledger:
         desk = desk_for(prepared, ledger, progress)
         student = Student(prepared.config.student, runs_dir / MODELS, prepared.config.seed, progress)
         embed = Embeddings(runs_dir / EMBEDDINGS, progress)  # opens nothing before it is used
         outcome = pipeline.follow(prepared.config, prepared.data, steps, desk, student, embed)
         calls = _planned_calls(prepared, steps, outcome, desk, asked)
+        spent = spent_by([prepared.path.name], ledger)
     return PlanSummary(
         name=prepared.config.name,
         run=str(prepared.path),
@@ -104,8 +103,23 @@ def plan_run(prepared: Prepared, runs_dir: Path, steps: Plan, asked: set[str]) -
         teacher_calls_at_most=calls_at_most(calls),
         worst_case_usd=worst_case_usd(calls),
         budget_usd=prepared.config.budget_usd,
+        spent_usd=round(spent, 6),
         notes=prepared.data.notes,
     )
+
+
+def spent_usd(runs: Sequence[str], runs_dir: Path) -> float:
+    """What runs have cost so far and hold in reserve, in US dollars."""
+    with _ledger(runs_dir) as ledger:
+        return round(spent_by(runs, ledger), 6)
+
+
+@contextmanager
+def _ledger(runs_dir: Path) -> Iterator[Ledger]:
+    """The ledger of a folder of runs; an empty one elsewhere, where there is none yet."""
+    file = runs_dir / LEDGER
+    with TemporaryDirectory() as empty, closing(Ledger(file if file.exists() else Path(empty, LEDGER))) as ledger:
+        yield ledger
 
 
 def calls_at_most(calls: Sequence[PlannedCalls]) -> int:

@@ -176,7 +176,9 @@ class Run:
             manifest = there[1].model_copy(update={"taken_from": there[1].taken_from or run.name})
             try:
                 _link_files(there[0], manifest, arriving)
-            except FileNotFoundError:  # its own run made it anew meanwhile
+                if changed_files(arriving, manifest):
+                    continue
+            except FileNotFoundError:  # its own run made it anew meanwhile; a moment later, its files are others
                 continue
             write_whole(arriving / MANIFEST, manifest.model_dump_json(indent=2))
             (self.path / SUMMARY).unlink(missing_ok=True)

@@ -28,8 +28,9 @@ from twt_core.recipe import RECIPE, Recipe
 from twt_core.recorder import recorded
 from twt_core.records import Annotation
 from twt_core.run import BENCH, SUMMARY, Rows, Run, open_run, write_whole
+from twt_core.run_plan import Plan
 from twt_core.student.student import Student
-from twt_core.summary import Summary, calibrations, grades_of, summarise
+from twt_core.summary import Right, Summary, calibrations, grades_of, summarise
 
 QUERIES = "queries.jsonl"
 LEDGER = "ledger.sqlite"
@@ -118,6 +119,7 @@ def carry_out(prepared: Prepared, runs_dir: Path, progress: Progress, beside: Be
         desk = desk_for(prepared, ledger, progress, beside)
         check_prices(prepared, desk)
         desk.preflight(prepared.data.queries)
+        check_components(prepared, desk, runs_dir)
         _note_config(prepared, progress)
         with recorded(prepared.path, progress, lambda: ledger.spent_so_far(prepared.path.name)):
             return _finish(prepared, folder, ledger, desk, runs_dir, progress)
@@ -129,6 +131,7 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     embed = Embeddings(runs_dir / EMBEDDINGS, progress)
     context = Context(config.task_evaluator, data.unlabeled, desk.ask, embed, config.teachers)
     folder.whole = desk.nothing_to_retry
+    right: Right = {}
 
     def account(step: str) -> None:
         if step in SAMPLING:
@@ -136,7 +139,7 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
             write_whole(path / ACCOUNTING, counts.model_dump_json(indent=2) + "\n")
         if step == "kept":
             kept = Rows(folder.done[step], None, Annotation).read()
-            right = grades_of(kept, context, data)
+            right.update(grades_of(kept, context, data))  # which may run a program for each of them: once is enough
             note_grades(path, right)
             calibration = [row.model_dump() for row in calibrations(kept, right)]
             write_whole(path / CALIBRATION, json.dumps(calibration, indent=2) + "\n")
@@ -148,7 +151,7 @@ def _finish(prepared: Prepared, folder: Run, ledger: Ledger, desk: Desk, runs_di
     folder.finish()
     if not folder.made:
         progress.say("nothing to do: every step is on disk")
-    summary = summarise(config, data, outcome, ledger, path.name, context)
+    summary = summarise(config, data, outcome, ledger, path.name, right)
     write_whole(path / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     _write_report(path, progress)
     return summary
@@ -175,6 +178,18 @@ def desk_for(prepared: Prepared, ledger: Ledger, progress: Progress, beside: Bes
 def spent_by(runs: Sequence[str], ledger: Ledger) -> float:
     """What runs cost, and what they hold in reserve, in US dollars."""
     return math.fsum(row.cost_usd + row.reserved_usd for run in runs for row in ledger.spending(run))
+
+
+def check_components(prepared: Prepared, desk: Desk, runs_dir: Path) -> None:
+    """Let the components look at the run, which changes nothing.
+
+    Raises:
+        InputError: what one of them found.
+    """
+    config, quiet = prepared.config, Progress(quiet=True)
+    student = Student(config.student, runs_dir / MODELS, config.seed, quiet)
+    embed = Embeddings(runs_dir / EMBEDDINGS, quiet)
+    pipeline.Method(config, prepared.data, Plan(prepared.path), desk, student, embed).check()
 
 
 def check_prices(prepared: Prepared, desk: Desk) -> None:
@@ -207,6 +222,7 @@ def _note_config(prepared: Prepared, progress: Progress) -> None:
                 + "\nGive another --name, or remove the folder"
             )  # fmt: skip
         if difference:
+            (path / SUMMARY).unlink(missing_ok=True)  # its numbers are not of what stands beside it from now on
             progress.say("changed since this folder's last run:\n  " + "\n  ".join(difference))
     note_questions(path, prepared.data)
     write_whole(path / QUERIES, "".join(q.unlabeled().model_dump_json() + "\n" for q in prepared.data.queries))

@@ -104,15 +104,14 @@ class Summary(BaseModel):
         return next((one.asked_with for one in self.schedule if one.name == stage), "")
 
 
-def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str, context: Context) -> Summary:
-    """All numbers of a finished run."""
+def summarise(config: RunConfig, data: Data, outcome: Outcome, ledger: Ledger, run: str, right: Right) -> Summary:
+    """All numbers of a finished run; `right` is what `grades_of` gives for its annotations."""
     test = {name: rows.read() for name, rows in outcome.test.items()}
     dev = {name: rows.read() for name, rows in outcome.dev.items()}
     stages = score_stages(test, config.evaluation)
     recommendation = _recommendation(test, dev)
     spending = {row.teacher: row for row in ledger.spending(run)}
     annotations, selected = outcome.kept.read(), outcome.selected.read()
-    right = grades_of(annotations, context, data)
     return Summary(
         name=config.name,
         stages=stages,

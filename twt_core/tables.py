@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.text import Text
@@ -17,6 +18,26 @@ from twt_core.planning import PlannedCalls, PlanSummary
 from twt_core.progress_file import LiveProgress
 from twt_core.seeds import SeedsSummary, Spread
 from twt_core.summary import CompressionCounts, Summary
+
+
+class Bill(Protocol):
+    """What a plan says of money, of a run or of a bench; in US dollars."""
+
+    @property
+    def teacher_calls_at_most(self) -> int:
+        """Calls still to be made."""
+
+    @property
+    def worst_case_usd(self) -> float | None:
+        """Their price at most; None: not known."""
+
+    @property
+    def budget_usd(self) -> float | None:
+        """The most that all calls may cost; None: unlimited."""
+
+    @property
+    def spent_usd(self) -> float:
+        """What was spent before."""
 
 
 def print_summary(summary: Summary, folder: Path) -> None:
@@ -119,7 +140,7 @@ def print_plan(plan: PlanSummary) -> None:
     console.print()
     for note in plan.notes:
         console.print(Text(note))
-    console.print(Text(bill(plan.teacher_calls_at_most, plan.worst_case_usd, plan.budget_usd)))
+    console.print(Text(bill(plan)))
 
 
 def print_calls(console: Console, planned: Sequence[PlannedCalls]) -> None:
@@ -133,15 +154,18 @@ def print_calls(console: Console, planned: Sequence[PlannedCalls]) -> None:
     console.print(calls)
 
 
-def bill(calls_at_most: int, worst_case_usd: float | None, budget_usd: float | None) -> str:
+def bill(plan: Bill) -> str:
     """What a plan comes to."""
-    budget = "no budget" if budget_usd is None else f"budget ${budget_usd:.2f}"
-    told = f"at most {calls_at_most} teacher calls, worst case {_price(worst_case_usd)}, {budget}"
-    if worst_case_usd is None or budget_usd is None or worst_case_usd <= budget_usd:
+    worst, budget, spent = plan.worst_case_usd, plan.budget_usd, plan.spent_usd
+    told = f"at most {plan.teacher_calls_at_most} teacher calls, worst case {_price(worst)}, "
+    told += "no budget" if budget is None else f"budget ${budget:.2f}"
+    told += f", ${spent:.4f} of it spent" if spent and budget is not None else ""
+    if worst is None or budget is None or not worst or spent + worst <= budget:
         return told
+    above = "what is left of the budget" if spent else "the budget"
     return (
-        f"{told}\nThe worst case is above the budget. Calls mostly cost less; where the budget would be passed, the "
-        "run stops with exit code 3, and goes on from there with a larger one"
+        f"{told}\nThe worst case is above {above}. Calls mostly cost less; where the budget would be passed, the run "
+        "stops with exit code 3, and goes on from there with a larger one"
     )
 
 
@@ -167,7 +191,7 @@ def print_status(status: Status, folder: Path) -> None:
             console.print(Text(_accounting(status.sampling)))
         if status.live is not None and status.live.why:
             console.print(Text(f"{status.live.state}: {terminal.plain_lines(status.live.why)}"))
-        console.print(Text("not finished: the `twt run` that began it goes on from here"))
+        console.print(Text("not finished: the `twt run` or `twt bench` that began it goes on from here"))
     else:
         print_summary(status.summary, folder)
 

@@ -10,6 +10,7 @@ import samples
 
 from twt_core.bench.arms import Answers, arms_of, comparisons, on_frontiers, pooled, with_baselines
 from twt_core.bench.checking import baseline_of, groups_of
+from twt_core.bench.execution import notes_of
 from twt_core.bench.grid import Grid, GridRun
 from twt_core.bench.output import as_csv, figure
 from twt_core.bench.result import Arm, BenchResult
@@ -176,3 +177,12 @@ def test_a_bench_without_any_result_still_has_a_table_and_a_figure():
     assert len(header.split(",")) == len(row.split(","))
     assert "<svg" in figure(result)
     assert comparisons([Answers(result.arms[0], [])]) == []
+
+
+@pytest.mark.parametrize(("stage", "chosen_on", "said"), [
+    ("recommended", "test_queries", True), ("recommended", "dev_queries", False), ("last", "test_queries", False),
+])  # fmt: skip
+def test_stages_that_the_test_questions_chose_are_told(grid_of, stage, chosen_on, said):
+    grid, done = grid_of({("a", 0): "++--"}, stage=stage)
+    summaries = [one.summary.model_copy(update={"recommended_on": chosen_on}) for one in done]
+    assert any("test questions chose" in note for note in notes_of(grid, summaries)) == said

@@ -14,6 +14,7 @@ from test_resume import DYING, LIVE, TWT, start, until
 
 from twt_core import session
 from twt_core.bench import execution
+from twt_core.bench.planning import plan_bench
 from twt_core.bench.result import BenchResult
 from twt_core.errors import BatchPending, InputError, TwtError
 from twt_core.ledger import Ledger
@@ -120,6 +121,7 @@ def test_one_budget_bounds_all_runs_and_a_larger_one_goes_on(live, server, twt):
     ledger.close()
     assert 0 < spent <= 0.12
     assert "the other runs have $" in said.out and "of the $0.12" in said.out
+    assert plan_bench(live(0.12), (), runs).spent_usd == pytest.approx(spent)
     found = benches.bench(live(50))
     assert set(states(found).values()) == {"done"}
     assert len(server.asked) == 36  # ben's answers once, ann's for each temperature

@@ -119,6 +119,24 @@ def test_near_names_are_offered(twt, finished, tmp_path):
     assert 'Did you mean "compressed"?' in twt("answer", finished.folder, "What?", "--stage", "compresed").err
 
 
+def test_a_folder_that_is_no_runs_leads_to_those_that_are(twt, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert twt("status", "tiny").err == "twt: tiny: no run folder. There are none.\n"
+    (tmp_path / "runs").symlink_to(finished.runs)
+    for command in (["status", "tiny"], ["report", "tiny"], ["answer", "tiny", "What?"]):
+        assert twt(*command).err == 'twt: tiny: no run folder. Did you mean "runs/tiny"?\n'
+    assert "runs: no run folder. Runs in it: tiny" in twt("status", "runs").err
+
+
+def test_a_benchs_folder_leads_to_its_report_and_its_runs(twt, tmp_path):
+    for name, file in (("grid", "bench.json"), ("grid.a", "config.json"), ("other", "config.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("{}", encoding="utf-8")
+    assert 'Did you mean "grid"?' in twt("status", tmp_path / "gird").err
+    said = twt("status", tmp_path / "grid").err
+    assert f"It is a bench's: `twt report {tmp_path / 'grid'}` shows it. Its runs: grid.a\n" in said
+
+
 def test_run_prints_the_table_and_where_to_go_on(twt, again):
     said = twt("run", again.config, "--runs-dir", again.runs)
     assert said.code == 0
@@ -160,7 +178,7 @@ def test_status_of_a_run_under_way(twt, again):
     said = twt("status", again.folder)
     assert said.code == 0
     assert "not whole" in said.out
-    assert "not finished: the `twt run` that began it goes on from here" in said.out
+    assert "not finished: the `twt run` or `twt bench` that began it goes on from here" in said.out
     said = twt("answer", again.folder, "What?")
     assert said.code == 2
     assert "is not finished" in said.err

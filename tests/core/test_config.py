@@ -228,6 +228,12 @@ def test_overrides(load):
     assert config.quality_filter.minimum == 0.5
 
 
+def test_an_override_is_of_its_config_alone(load):
+    alone = load(GOOD, "quality_filter.use=threshold").identity()
+    assert load(GOOD, "quality_filter.minimum=0.5").identity() != alone
+    assert load(GOOD, "quality_filter.use=threshold").identity() == alone
+
+
 def test_choosing_another_component_drops_the_old_ones_options(load):
     config = load(GOOD, "diversity_selector.seed=3", "diversity_selector.use=random_pair")
     assert config.diversity_selector == config_fakes.RandomPair(seed=3)

@@ -397,6 +397,11 @@ def test_a_folder_without_a_model_names_the_runs_in_it(asked, finished):
         asked(subject=str(finished.runs))
 
 
+def test_a_bare_name_is_no_hub_id_where_a_run_has_it(asked, finished):
+    with pytest.raises(InputError, match=r"tiny: no such folder. Did you mean .*tiny\?"):
+        asked(subject="tiny", runs=finished.runs)
+
+
 def test_an_adapter_that_names_no_base(asked, tmp_path):
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}", encoding="utf-8")

@@ -170,6 +170,13 @@ def test_what_cannot_be_compared(two, finished, names, said):
     assert said in str(error.value)
 
 
+def test_a_bare_name_leads_to_the_run_of_that_name(two, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(finished.runs)
+    with pytest.raises(InputError, match=r'and no run.s\. Did you mean "runs/tiny:full"\?'):
+        compare([two[0], "tiny:full"])
+
+
 def test_an_evaluation_that_is_not_finished_or_damaged(two):
     (Path(two[0]) / RESULT).rename(Path(two[0]) / "away")
     with pytest.raises(InputError, match="this evaluation is not finished"):

@@ -502,6 +502,14 @@ def test_a_full_disk_leaves_nothing(finished, tmp_path, what):
     assert written(tmp_path) == []
 
 
+def test_weights_are_for_whoever_may_read_the_folder(finished, tmp_path):
+    export(finished.folder, "merged", tmp_path / "out")
+    may_read = (tmp_path / "out").stat().st_mode & 0o666
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == dict.fromkeys(
+        written(tmp_path / "out"), may_read
+    )
+
+
 def test_what_a_killed_export_left_is_no_hindrance(finished, tmp_path):
     (tmp_path / ".out.partial").mkdir()
     (tmp_path / ".out.partial" / "half.jsonl").write_text("{", encoding="utf-8")

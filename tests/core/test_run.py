@@ -312,6 +312,24 @@ def test_a_step_beside_that_is_not_whole_is_not_taken(beside, harm):
     assert taken_from(second, "02-two") == "first"
 
 
+@pytest.mark.parametrize("moment", ["cleared", "made anew"])
+def test_a_step_beside_that_is_being_made_anew_is_not_taken(beside, monkeypatch, moment):
+    first = beside("first")
+    rows, link = first.path / "01-one" / ROWS, run_module._link_files
+
+    def make_anew(step, manifest, target):
+        if step == rows.parent:
+            rows.unlink()
+            if moment == "made anew":
+                rows.write_text("", encoding="utf-8")
+        link(step, manifest, target)
+
+    monkeypatch.setattr(run_module, "_link_files", make_anew)
+    second = beside("second", "first")
+    assert second.made == ["one"] and taken_from(second, "02-two") == "first"
+    assert not list(second.path.glob(".work"))
+
+
 def test_a_taken_step_puts_an_old_summary_away(beside):
     beside("first")
     second = beside("second", size=0)

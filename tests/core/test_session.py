@@ -7,7 +7,7 @@ import json
 import project
 import pytest
 
-from twt_core import planning, session
+from twt_core import contract, planning, session
 from twt_core.errors import InputError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
@@ -177,6 +177,36 @@ def test_ten_queries_more_are_ten_calls_more_to_each_teacher(again):
     assert [row.answers for row in planned.calls] == [10, 10, 10]
     run(again, "stage_scheduler.use=standard_kd")  # which asks for no rewrites
     assert {name: count - before[name] for name, count in calls(again).items()} == dict.fromkeys(project.TEACHERS, 10)
+
+
+def test_a_refused_change_leaves_a_finished_run_as_it_is(again):
+    before = project.contents(again.folder)
+    with pytest.raises(InputError, match="adaptive steers by accuracy"):
+        run(again, "stage_scheduler.use=adaptive")
+    assert project.contents(again.folder) == before
+
+
+def test_old_numbers_never_stand_beside_new_settings(again, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session.pipeline, "follow", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(again)
+    assert (again.folder / "summary.json").exists()  # of the same settings
+    with pytest.raises(KeyboardInterrupt):
+        run(again, "student.epochs=2")
+    assert not (again.folder / "summary.json").exists()
+
+
+def test_labels_are_graded_once(again, monkeypatch):
+    """Which may take a program for each."""
+    graded, grade = [], contract.grade
+    monkeypatch.setattr(contract, "grade", lambda task, rows, at: graded.append(len(rows)) or grade(task, rows, at))
+    found, progress = run(again)
+    assert progress.worked_on() == []
+    assert graded == [36]
+    assert found.teachers[0].label_accuracy is not None
 
 
 def test_a_plan_changes_nothing_and_is_right(again, fresh):

@@ -16,6 +16,7 @@ from twt_core.bench.result import RESULT, Arm, BenchResult, Combination
 from twt_core.comparisons import compare_all
 from twt_core.errors import InputError
 from twt_core.metrics import score_stages
+from twt_core.report.bench_page import frontier_points
 
 STAGES = {"a": samples.predictions("++-+-", 20), "b": samples.predictions("+++++", 5)}
 
@@ -65,6 +66,32 @@ def test_where_each_stage_is_an_arm_none_is_shown_twice(tmp_path):
     assert "Every stage" not in texts_of(text)
     assert '<p class="mark">REDUCED size: nothing of it counts</p>' in text
     assert "<p>over the seeds</p>" in text
+
+
+def test_only_what_others_are_compared_against_is_called_a_baseline(tmp_path):
+    found = result("random", "cosine")
+    said = texts_of(write(tmp_path / "both", found).read_text(encoding="utf-8"))
+    assert said.count("baseline") == 2  # what it is, and the arm
+    lost = [found.arms[0].model_copy(update={"score": None}), found.arms[1].model_copy(update={"on_frontier": None})]
+    alone = found.model_copy(update={"arms": lost, "comparisons": []})
+    said = texts_of(write(tmp_path / "one", alone).read_text(encoding="utf-8"))
+    assert said.count("baseline") == 1  # its run failed, which makes the other none
+
+
+def test_a_baseline_may_be_on_the_frontier(tmp_path):
+    found = result("random", "cosine", baseline={"selector": "cosine"})
+    assert "baseline, frontier" in texts_of(write(tmp_path / "bench", found).read_text(encoding="utf-8"))
+
+
+def test_an_arm_whose_tokens_are_not_all_known_is_not_drawn_on_the_frontier():
+    arms = result("random", "cosine").arms
+    partly = arms[1].score.model_copy(update={"tokens_unknown": 1})
+    wholly = arms[1].score.model_copy(update={"tokens_unknown": 5})
+    for score, best in ((arms[1].score, [False, True]), (partly, [False, False]), (wholly, [False])):
+        on = True if score is arms[1].score else None
+        points = frontier_points([arms[0], arms[1].model_copy(update={"score": score, "on_frontier": on})])
+        assert [point.best for point in points] == best
+    assert [point.best for point in frontier_points([arms[1].model_copy(update={"on_frontier": None})])] == [True]
 
 
 def test_it_leads_to_the_reports_that_are_there(tmp_path, page):

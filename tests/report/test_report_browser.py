@@ -126,7 +126,7 @@ def test_a_query_opens_with_all_there_is_of_it(opened):
     assert "label “2” ✓ right; selected, confidence 0.9, logic 0.5" in said
     assert "In stage compressed (original kept: not shorter)\n\nUnchanged." in said
     assert row.locator("del").all_inner_texts() == [" It is seen at once."]
-    row.locator("summary", has_text="What the student wrote before compressed").click()
+    row.locator("summary", has_text="What the student wrote before stage compressed").click()
     assert "Own words: What is 1 plus 1?" in row.inner_text()
     opened.locator(f"{QUESTIONS} .row > summary").first.click()
     answers = opened.locator(f"{QUESTIONS} .row").first.locator("article").all_inner_texts()

@@ -95,6 +95,17 @@ def test_an_unfinished_run_shows_what_there_is(tmp_path):
     assert "No teacher has answered yet." in said and "No stage has answered the test questions yet." in said
 
 
+def test_steps_after_the_one_that_a_run_stopped_at_are_told(finished, tmp_path):
+    """A changed filter, and a stop before the selection: the students are still those of the old one."""
+    run = shutil.copytree(finished.folder, tmp_path / "run")
+    (run / "summary.json").unlink()
+    told = json.loads((run / "progress.json").read_text(encoding="utf-8"))
+    for step, later in (("03-kept", "04-selected, 05-traces"), (None, ""), ("99-last", "")):
+        (run / "progress.json").write_text(json.dumps({**told, "state": "stopped", "step": step}), encoding="utf-8")
+        marks = [text for text in texts_of(report.page(run)) if text.startswith("NOT LOOKED AT")]
+        assert len(marks) == bool(later) and later in "".join(marks)
+
+
 def test_a_run_that_waits_for_the_filter_is_pending(tmp_path):
     run = made_run.make(tmp_path / "run", queries=2)
     [kept], [selected] = run.glob("*-kept"), run.glob("*-selected")
@@ -102,8 +113,11 @@ def test_a_run_that_waits_for_the_filter_is_pending(tmp_path):
     manifest = json.loads((kept / "manifest.json").read_text())
     kept.rename(run / "01-scored")
     (run / "01-scored" / "manifest.json").write_text(json.dumps({**manifest, "step": "scored"}))
-    queries, _ = data_of(report.page(run))
+    text = report.page(run)
+    queries, _ = data_of(text)
     assert "pending" in queries["outcomes"]
+    said = texts_of(text)
+    assert said[said.index("confidence") + 1] == "not judged yet"  # the columns of the histogram's numbers
 
 
 def test_an_older_folder_says_what_is_missing(finished, tmp_path):

@@ -194,3 +194,14 @@ def test_steps_of_a_run_that_stopped(finished, runs):
     (folder / "15-answer_only-test-scores" / "manifest.json").unlink()
     (folder / "12a-no-step").mkdir()
     assert [step.mark for step in shown_steps(card(runs, "tiny"))] == ["done"] * 14 + ["broken"]
+
+
+def test_steps_after_the_one_that_a_run_stopped_at_are_to_come(finished, runs):
+    """A changed filter, and a stop before the selection: what lies there is of the old one."""
+    folder = unfinished(copy(finished, runs, "tiny"))
+    told = json.loads((finished.folder / "progress.json").read_text(encoding="utf-8"))
+    told = {**told, "state": "stopped", "step": "03-kept"}
+    (folder / "progress.json").write_text(json.dumps(told), encoding="utf-8")
+    assert [step.mark for step in shown_steps(card(runs, "tiny"))] == ["done"] * 3 + ["waiting"] * 12
+    shutil.copy(finished.folder / "summary.json", folder)  # all was on disk, and the end was reached
+    assert {step.mark for step in shown_steps(card(runs, "tiny"))} == {"done"}

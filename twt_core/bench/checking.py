@@ -7,20 +7,17 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from twt_core import pipeline, session
+from twt_core import session
 from twt_core.bench.grid import Grid, GridRun, arm_name
 from twt_core.bench.reading import Reader
 from twt_core.bench.settings import EACH, STAGE
-from twt_core.embedding import Embeddings
 from twt_core.errors import InputError, PluginError
 from twt_core.ledger import Ledger
 from twt_core.metrics import UNTOUCHED
 from twt_core.progress import Progress
 from twt_core.recipe import RECIPE
-from twt_core.run_plan import Plan
 from twt_core.seeds import refuse_other_run
-from twt_core.session import EMBEDDINGS, LEDGER, MODELS
-from twt_core.student.student import Student
+from twt_core.session import LEDGER
 
 
 class Checked(NamedTuple):
@@ -69,15 +66,12 @@ def _told(problem: str, names: Sequence[str], runs: int) -> str:
 
 
 def _check(prepared: session.Prepared, runs_dir: Path, ledger: Ledger) -> None:
-    config, quiet = prepared.config, Progress(quiet=True)
-    refuse_other_run(prepared.path, config)
-    desk = session.desk_for(prepared, ledger, quiet)
+    refuse_other_run(prepared.path, prepared.config)
+    desk = session.desk_for(prepared, ledger, Progress(quiet=True))
     session.check_prices(prepared, desk)
-    student = Student(config.student, runs_dir / MODELS, config.seed, quiet)
-    embed = Embeddings(runs_dir / EMBEDDINGS, quiet)
     with suppress(PluginError):  # a plugin's bug stops the runs that have the plugin, and no others
         desk.preflight(prepared.data.queries)
-        pipeline.Method(config, prepared.data, Plan(prepared.path), desk, student, embed).check()
+        session.check_components(prepared, desk, runs_dir)
 
 
 def groups_of(grid: Grid, questions: Mapping[str, str]) -> dict[str, str]:

@@ -16,10 +16,12 @@ from twt_core.bench.grid import Grid, GridRun, read_grid
 from twt_core.bench.output import draw, write
 from twt_core.bench.result import BenchResult
 from twt_core.bench.runs import Ended, beside, combinations, done
+from twt_core.bench.settings import RECOMMENDED
 from twt_core.errors import BatchPending, BudgetExceeded, InputError, TwtError
 from twt_core.ledger import Ledger
 from twt_core.progress import Progress
 from twt_core.session import LEDGER, Beside, Prepared
+from twt_core.summary import Summary
 
 
 def run_bench(
@@ -126,12 +128,13 @@ def result_of(grid: Grid, checked: Checked, runs_dir: Path, ended: dict[str, End
         maybe_billed_usd=round(sum(one.maybe_billed_usd for one in runs), 6),
         unsandboxed_code=any(summary.unsandboxed_code for summary in summaries),
         simulated=sorted({t.name for summary in summaries for t in summary.teachers if t.simulated}),
-        notes=[*checked.notes, *_notes(grid)],
+        notes=[*checked.notes, *notes_of(grid, summaries)],
         versions=summaries[0].versions if summaries else {},
     )
 
 
-def _notes(grid: Grid) -> list[str]:
+def notes_of(grid: Grid, summaries: Sequence[Summary]) -> list[str]:
+    """What is to be said of the numbers of a grid, of those runs that are done."""
     notes = []
     if grid.reduced:
         notes.append("REDUCED size: it shows that the bench runs, and says nothing of the paper's numbers")
@@ -139,6 +142,11 @@ def _notes(grid: Grid) -> list[str]:
         notes.append("one seed a combination: how far another seed's training would be apart is not known")
     else:
         notes.append("intervals and tests are over the questions, for the students of these seeds; ± is over the seeds")
+    if grid.stage == RECOMMENDED and any(one.recommended_on == "test_queries" for one in summaries):
+        notes.append(
+            "no dev_queries are given, so the test questions chose the stages that they measure: accuracies are "
+            "flattered, and the tests are no tests"
+        )
     return notes
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twt_core.bench.result import FIGURE, RESULT, TABLE, Arm, BenchResult
 from twt_core.comparisons import Comparison
 from twt_core.progress import Progress
 from twt_core.run import write_whole
-
-if TYPE_CHECKING:
-    from twt_core.report.figures import FrontierPoint
 
 
 def write(result: BenchResult, runs_dir: Path) -> None:
@@ -108,22 +103,7 @@ def _ends(interval: tuple[float, float] | None) -> tuple[float | None, float | N
 
 def figure(result: BenchResult) -> str:
     """Accuracy against mean output tokens, a point an arm, as an SVG document."""
+    from twt_core.report.bench_page import frontier_points
     from twt_core.report.figures import frontier
 
-    return frontier(_points(result.arms))
-
-
-def _points(arms: Sequence[Arm]) -> list[FrontierPoint]:
-    from twt_core.report.figures import FrontierPoint
-
-    points = []
-    for arm in arms:
-        score = arm.score
-        if score is None or score.accuracy is None or score.tokens_unknown:
-            continue
-        low, high = _ends(score.accuracy_ci)
-        own = arm.name.removeprefix(f"{arm.group}+")
-        points.append(
-            FrontierPoint(own, arm.group, score.accuracy, low, high, score.mean_output_tokens, bool(arm.on_frontier))
-        )
-    return points
+    return frontier(frontier_points(result.arms))

@@ -17,6 +17,7 @@ from twt_core.planning import (
     by_teacher,
     calls_at_most,
     plan_run,
+    spent_usd,
     worst_case_usd,
 )
 from twt_core.run_plan import Plan
@@ -48,6 +49,8 @@ class BenchPlan(BaseModel):
     teacher_calls_at_most: int
     worst_case_usd: float | None
     budget_usd: float | None
+    #: What all combinations have cost so far, those that the grid no longer has included.
+    spent_usd: float
     notes: list[str]
 
 
@@ -91,6 +94,7 @@ def plan_bench(
         teacher_calls_at_most=calls_at_most(calls),
         worst_case_usd=worst_case_usd(calls),
         budget_usd=grid.runs[0].config.budget_usd,
+        spent_usd=_spent_usd(grid, runs_dir),
         notes=list(dict.fromkeys(note for plan in plans for note in plan.notes)),
     )
 
@@ -105,6 +109,11 @@ def _plans(grid: Grid, runs_dir: Path) -> list[PlanSummary]:
         steps = Plan(prepared.path, beside=beside(grid, run, runs_dir), planned=planned)
         found.append(plan_run(prepared, runs_dir, steps, asked))
     return found
+
+
+def _spent_usd(grid: Grid, runs_dir: Path) -> float:
+    first = grid.runs[0]
+    return spent_usd([first.folder, *(other.name for other in beside(grid, first, runs_dir))], runs_dir)
 
 
 def _named(steps: Sequence[PlannedStep], grid: Grid) -> list[PlannedStep]:

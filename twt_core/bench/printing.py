@@ -102,7 +102,7 @@ def print_bench_plan(plan: BenchPlan) -> None:
         console.print(Text(note))
     steps = [step for run in plan.runs for step in run.steps]
     console.print(Text(f"{len(plan.runs)} runs, {len(steps)} steps: {_counted(steps)}"))
-    console.print(Text(tables.bill(plan.teacher_calls_at_most, plan.worst_case_usd, plan.budget_usd)))
+    console.print(Text(tables.bill(plan)))
 
 
 def _counted(steps: Sequence[PlannedStep]) -> str:

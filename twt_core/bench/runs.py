@@ -126,7 +126,9 @@ def _combination(run: GridRun, runs_dir: Path, ended: Ended | None, spending: Se
 def _steps(folder: Path) -> dict[str, Manifest]:
     """The manifests of the steps in a run folder, in order."""
     found = {}
-    for path in sorted(folder.glob(f"[0-9][0-9]*-*/{MANIFEST}"), key=lambda path: int(path.parent.name.split("-")[0])):
+    numbered = {path: path.parent.name.split("-")[0] for path in folder.glob(f"[0-9][0-9]*-*/{MANIFEST}")}
+    steps = [path for path, number in numbered.items() if number.isdecimal()]
+    for path in sorted(steps, key=lambda path: int(numbered[path])):
         try:
             found[path.parent.name] = _manifest(path)
         except ValueError:  # damaged: the step is not whole

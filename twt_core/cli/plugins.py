@@ -33,7 +33,7 @@ plugins = typer.Typer(
         "twt plugins teacher",
         "twt plugins teacher litellm",
         "twt plugins check twt-shortest",
-        "twt plugin new twt-shortest --kind diversity_selector",
+        "twt plugin new twt-ends --kind diversity_selector",
     ),
     help="What is installed; whether a plugin holds to its contract; a new plugin. Without a command: `list`.",
 )
@@ -108,7 +108,7 @@ def check(
 
 @plugins.command(
     epilog=examples(
-        "twt plugin new twt-shortest --kind diversity_selector",
+        "twt plugin new twt-ends --kind diversity_selector",
         "twt plugin new twt-yes-or-no --kind task_evaluator --component yes_no --dir ~/src",
     )
 )

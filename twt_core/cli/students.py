@@ -22,7 +22,7 @@ from twt_core.errors import InputError
 @app.command(epilog=examples('twt answer runs/my-run "Today is Friday. Which day is it in 2 days?"'))
 def answer(
     folder: RunFolder,
-    question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask.", show_default=False)],
     stage: Annotated[
         str | None,
         typer.Option(help="Ask this stage's student, not the recommended one.", autocompletion=completing.stages),

@@ -24,6 +24,7 @@ from twt_core.records import Prediction
 from twt_core.run import Artifact, Rows, Run
 
 _STEP = "-test-scores"
+_RUNS = Path("runs")
 
 
 class Compared(BaseModel):
@@ -146,7 +147,9 @@ def _answers(name: str) -> Answers:
     if stage is None and ((path / RESULT).is_file() or (path / IDENTITY).is_file()):
         return _of_evaluation(path)
     if not (path / RECIPE).is_file():
-        raise InputError(f"{name}: no evaluation's folder, and no run's. Make one: twt evaluate MODEL --queries FILE")
+        known = (_RUNS / path / RECIPE).is_file()
+        way_out = f'Did you mean "{_RUNS / name}"?' if known else "Make one: twt evaluate MODEL --queries FILE"
+        raise InputError(f"{name}: no evaluation's folder, and no run's. {way_out}")
     stage = finished.chosen_stage(path, stage)
     return _of_stage(f"{path.resolve().name}:{stage}", path, stage)
 

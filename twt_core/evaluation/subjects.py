@@ -99,6 +99,8 @@ def find_subject(name: str, stage: str | None, runs: Path, base_url: str | None,
         return Subject("adapter", name, {"student": {"model": _base_of(path)}}, runs / MODELS, adapter=path)
     if path.is_dir() and not (path / "config.json").is_file():
         raise InputError(f"{path}: no run, model or adapter is in this folder{_runs_in(path)}")
+    if not path.exists() and _is_run(runs / path):
+        raise InputError(f"{name}: no such folder. Did you mean {runs / path}?")
     find_model(name)
     return Subject("model", name, {"student": {"model": str(path.resolve()) if path.exists() else name}}, runs / MODELS)
 

@@ -48,6 +48,7 @@ def placed(target: Path) -> Iterator[Path]:
         partial = _beside(target, final)
         try:
             yield partial
+            _share(partial)
             _sync(partial)
             if final.is_dir():
                 final.rmdir()
@@ -92,6 +93,14 @@ def _beside(target: Path, final: Path) -> Path:
 def _unwritable(target: Path, error: Exception) -> InputError:
     cause = (error.strerror if isinstance(error, OSError) else None) or error
     return InputError(f"{target}: cannot write there: {cause}. Give another folder")
+
+
+def _share(folder: Path) -> None:
+    # safetensors writes for the owner alone; a server, which may be another user, reads what the folder lets it read.
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def _sync(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twt_core.bench.result import RESULT, Arm, BenchResult, Combination
@@ -11,11 +11,11 @@ from twt_core.errors import InputError
 from twt_core.report import REPORT, figures
 from twt_core.report.blocks import Block, Facts, Figure, Link, Links, Page, Section, Table, Text
 from twt_core.report.figures import FrontierPoint
-from twt_core.report.scores import comparison_table, stage_table
+from twt_core.report.scores import comparison_table, frontier_point, stage_table
 from twt_core.run import engine_version
 from twt_core.score_tables import UNSANDBOXED, marks, share_cells
 
-_FIGURES = ("accuracy", "95 % interval", "seeds' spread", "tokens", "kept", "kept right", "words", "calls", "USD")
+_FIGURES = ("accuracy", "95 % interval", "± seeds", "tokens", "kept", "kept right", "words", "calls", "USD")
 _MADE = ("steps", "taken over", "seconds", "calls", "USD")
 
 
@@ -75,43 +75,50 @@ def _facts(result: BenchResult) -> list[tuple[str, str]]:
         cost += f", of which {result.maybe_billed_usd:.4f} may have been billed"
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     return [
-        *axes, ("seeds", ", ".join(map(str, result.seeds))), ("whose student", result.stage), ("baseline", baseline),
+        *axes, ("seeds", ", ".join(map(str, result.seeds))), ("stage compared", result.stage), ("baseline", baseline),
         ("cost", cost), ("versions", versions),
     ]  # fmt: skip
 
 
 def _arms(result: BenchResult) -> list[Block]:
-    table = _arm_table(result.arms)
-    points = [point for arm in result.arms if (point := _point(arm)) is not None]
+    table = _arm_table(result)
+    points = frontier_points(result.arms)
     if not points:
         return [table]
     alt = "Accuracy against output tokens: " + "; ".join(
         f"{p.label} {p.accuracy:.1%} at {p.tokens:.1f} tokens" for p in points
     )
-    note = "Filled points are on the frontier: no other arm is at least as accurate with no more tokens."
+    note = "Filled points are on the frontier: no other arm is better in one of the two and no worse in the other."
     figure = Figure("Accuracy against output tokens", alt, figures.frontier(points), table, note, open=True)
     said = dict.fromkeys(line for arm in result.arms if arm.score for line in marks([arm.score]))
     return [figure, *(Text(line, mark=True) for line in said)]
 
 
+def frontier_points(arms: Sequence[Arm]) -> list[FrontierPoint]:
+    """The arms that have a place on a plot of accuracy against tokens."""
+    return [point for arm in arms if (point := _point(arm)) is not None]
+
+
 def _point(arm: Arm) -> FrontierPoint | None:
-    score = arm.score
-    if score is None or score.accuracy is None or score.tokens_unknown == score.answers:
+    if arm.score is None:
         return None
-    low, high = score.accuracy_ci or (None, None)
-    group = arm.group or "all arms"
     own = arm.name.removeprefix(f"{arm.group}+")
-    return FrontierPoint(own, group, score.accuracy, low, high, score.mean_output_tokens, arm.on_frontier is not False)
+    return frontier_point(arm.score, own, arm.group or "all arms", arm.on_frontier)
 
 
-def _arm_table(arms: Sequence[Arm]) -> Table:
+def _arm_table(result: BenchResult) -> Table:
     return Table(
         "Arms: the runs that differ in the seed alone, together",
         ("arm", *_FIGURES, ""),
-        [_arm(arm) for arm in arms],
+        [[*_arm(arm), _notes_on(arm, result.baseline)] for arm in result.arms],
         _FIGURES,
-        frozenset(place for place, arm in enumerate(arms) if arm.on_frontier),
+        frozenset(place for place, arm in enumerate(result.arms) if arm.on_frontier),
     ).without_empty_columns()
+
+
+def _notes_on(arm: Arm, baseline: Mapping[str, str]) -> str:
+    is_baseline = arm.score is not None and bool(baseline) and baseline.items() <= arm.values.items()
+    return ", ".join([*(["baseline"] if is_baseline else []), *(["frontier"] if arm.on_frontier else [])])
 
 
 def _arm(arm: Arm) -> list[str]:
@@ -121,14 +128,13 @@ def _arm(arm: Arm) -> list[str]:
     return [
         arm.name,
         *(share_cells(score.accuracy, score.accuracy_ci) if score else ("not done", "")),
-        "" if deviation is None else f"{100 * deviation:.1f} points",
+        "" if deviation is None else f"{100 * deviation:.1f}",
         f"{score.mean_output_tokens:.1f}" if score and score.tokens_unknown < score.answers else "",
         "" if arm.kept is None else f"{arm.kept:,.0f}",
         "" if arm.kept_right is None else f"{arm.kept_right:.1%}",
         f"{arm.words_before:.1f} to {arm.words_after:.1f}" if shorter else "",
         f"{arm.teacher_calls:,}",
         f"{arm.cost_usd:.4f}",
-        "frontier" if arm.on_frontier else "baseline" if arm.score and arm.baseline is None else "",
     ]
 
 

@@ -24,7 +24,9 @@ def confidence_section(material: Material) -> Section:
     }
     if not found:
         return Section("confidence", "Confidence", [Text("No annotation has a confidence yet.")])
-    blocks: list[Block] = [Figures([_figure(name, rows, known.get(name)) for name, rows in found.items()])]
+    passed = "kept" if material.judged else "not judged yet"
+    drawn = [_figure(name, rows, known.get(name), passed) for name, rows in found.items()]
+    blocks: list[Block] = [Figures(drawn)]
     if rows := [row for row in material.calibration if row.scored]:
         blocks.append(_table(rows))
         blocks.append(Text("Above the dotted line a teacher is right more often than it says; below, less often."))
@@ -33,22 +35,22 @@ def confidence_section(material: Material) -> Section:
     return Section("confidence", "Confidence", blocks)
 
 
-def _figure(teacher: str, rows: Sequence[Annotation], known: TeacherCalibration | None) -> Figure:
+def _figure(teacher: str, rows: Sequence[Annotation], known: TeacherCalibration | None, passed: str) -> Figure:
     kept = _histogram([a for a in rows if a.rejection is None])
     rejected = _histogram([a for a in rows if a.rejection is not None])
     bins = known.reliability if known else []
     title = f"Confidence of {teacher}"
     table = Table(
         title,
-        ("confidence", "kept", "rejected", "known answer", "mean confidence", "right"),
+        ("confidence", passed, "rejected", "known answer", "mean confidence", "right"),
         [_row(place, kept[place], rejected[place], bins) for place in range(BINS)],
-        ("confidence", "kept", "rejected", "known answer", "mean confidence", "right"),
+        ("confidence", passed, "rejected", "known answer", "mean confidence", "right"),
     )
     note = ""
     if known and known.ece is not None:
         note = f"ECE {known.ece:.3f} over {known.scored} annotations, {known.accuracy:.1%} of them right."
-    alt = f"{title}: {sum(kept)} annotations kept and {sum(rejected)} rejected, by confidence. {note}"
-    return Figure(title, alt, figures.reliability(bins, kept, rejected), table, note)
+    alt = f"{title}: {sum(kept)} annotations {passed} and {sum(rejected)} rejected, by confidence. {note}"
+    return Figure(title, alt, figures.reliability(bins, kept, rejected, passed), table, note)
 
 
 def _histogram(rows: Sequence[Annotation]) -> list[int]:

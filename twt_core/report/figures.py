@@ -161,13 +161,16 @@ def outcomes(rows: Mapping[str, Mapping[str, int]]) -> str:
         return drawing.svg()
 
 
-def reliability(bins: Sequence[ReliabilityBin], kept: Sequence[int], rejected: Sequence[int]) -> str:
+def reliability(
+    bins: Sequence[ReliabilityBin], kept: Sequence[int], rejected: Sequence[int], passed: str = "kept"
+) -> str:
     """A reliability diagram (Guo et al. 2017, fig. 1) above the histogram of all confidences.
 
     Args:
         bins: of the annotations whose answer is known; those without any show nothing.
         kept: how many kept annotations have a confidence in each of the ten bins.
         rejected: likewise of the rejected ones.
+        passed: what the first are called.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -180,7 +183,7 @@ def reliability(bins: Sequence[ReliabilityBin], kept: Sequence[int], rejected: S
         else:
             below = drawing.figure.add_subplot()
         middles = [(number + 0.5) / BINS for number in range(BINS)]
-        below.bar(middles, kept, 0.085, color=drawing.colour(0), label="kept")
+        below.bar(middles, kept, 0.085, color=drawing.colour(0), label=passed)
         below.bar(middles, rejected, 0.085, kept, color=drawing.colour(1), label="rejected", hatch="///",
                   edgecolor=drawing.theme.page, linewidth=0)  # fmt: skip
         below.set(xlabel="confidence", ylabel="annotations", xlim=(0, 1))

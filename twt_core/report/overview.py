@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import yaml
 
 from twt_core import plugins
 from twt_core.exporting.made_by import base_name
+from twt_core.progress_file import read_progress
 from twt_core.report.blocks import Block, Code, Facts, Section
 from twt_core.report.reading import Material, made_between
 from twt_core.report.texts import cut
@@ -56,7 +58,23 @@ def marks(material: Material) -> list[str]:
         found.append(judged(judges))
     if (material.summary and material.summary.unsandboxed_code) or any(s.unsandboxed for s in material.scores):
         found.append(UNSANDBOXED)
-    return found + list(dict.fromkeys(material.missing))
+    return found + _not_looked_at(material) + list(dict.fromkeys(material.missing))
+
+
+def _not_looked_at(material: Material) -> list[str]:
+    """A run that stopped at a step has left what came after it as an earlier one, with other settings, made it."""
+    told = None if material.summary else read_progress(material.run)
+    if told is None or told.step is None:
+        return []
+    number = told.step.partition("-")[0]
+    later = [step.path.name for step in material.steps if number.isdecimal() and _number(step.path) > int(number)]
+    if not later:
+        return []
+    return [f"NOT LOOKED AT SINCE {told.step} was begun anew, so maybe of other settings: {', '.join(later)}"]
+
+
+def _number(step: Path) -> int:
+    return int(step.name.partition("-")[0])
 
 
 def _simulated(material: Material) -> list[str]:

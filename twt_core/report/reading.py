@@ -13,10 +13,11 @@ from pydantic import BaseModel, TypeAdapter
 
 from twt_core.accounting import ACCOUNTING, AnnotationCounts
 from twt_core.calibration import CALIBRATION, TeacherCalibration
-from twt_core.errors import InputError, TwtError
+from twt_core.errors import TwtError
 from twt_core.evaluation.config import EvaluationConfig
 from twt_core.known_answers import DEV_QUERIES, KNOWN_ANSWERS, LABEL_GRADES, TEST_QUERIES, KnownAnswer, LabelGrade
 from twt_core.metrics import StageScore, score_stages, score_tasks
+from twt_core.missing_runs import no_run_folder
 from twt_core.recipe import RECIPE, Recipe
 from twt_core.records import Annotation, Prediction, Query, Record, StudentAnswer, Trace
 from twt_core.run import MANIFEST, ROWS, SUMMARY, Manifest
@@ -59,7 +60,7 @@ class Material:
 
     def __init__(self, run: Path) -> None:
         if not (run / RECIPE).is_file():
-            raise InputError(f"{run}: no run folder: it has no {RECIPE}")
+            raise no_run_folder(run)
         self.run = run
         self.missing: list[str] = []
 

@@ -71,7 +71,7 @@
   const who = (one, data) => data.teachers[one[0]] + (one[1] ? ` (sample ${one[1] + 1})` : "");
 
   function own(text, stage) {
-    return make("details", "", make("summary", "", `What the student wrote before ${stage}`), make("p", "text", text));
+    return make("details", "", make("summary", "", `What the student wrote before stage ${stage}`), make("p", "text", text));
   }
 
   function annotation(one, data) {

@@ -33,7 +33,8 @@ def scores_section(material: Material) -> Section:
 def stage_blocks(scores: Sequence[StageScore], summary: Summary | None) -> list[Block]:
     """The figure with its table, and what has to be said beside it."""
     recommended = summary.recommended_stage if summary else None
-    points = [_point(score) for score in scores if score.accuracy is not None and not _wordless(score)]
+    drawn = [frontier_point(score, score.name, "stages", score.on_frontier) for score in scores]
+    points = [point for point in drawn if point is not None]
     table = stage_table("All stages on the test questions", scores, recommended)
     title = "Accuracy against output tokens"
     alt = f"{title}: " + "; ".join(_in_words(score) for score in scores)
@@ -59,11 +60,16 @@ def _wordless(score: StageScore) -> bool:
     return score.tokens_unknown == score.answers
 
 
-def _point(score: StageScore) -> FrontierPoint:
+def frontier_point(score: StageScore, name: str, group: str, on_frontier: bool | None) -> FrontierPoint | None:
+    """A score's place on a plot of accuracy against tokens; None where nothing is graded, or no tokens are known.
+
+    One that there is no other to compare with counts as the best; one with answers of unknown length never does.
+    """
+    if score.accuracy is None or _wordless(score):
+        return None
     low, high = score.accuracy_ci or (None, None)
-    return FrontierPoint(
-        score.name, "stages", score.accuracy or 0.0, low, high, score.mean_output_tokens, score.on_frontier is not False
-    )
+    best = on_frontier is not False and not score.tokens_unknown
+    return FrontierPoint(name, group, score.accuracy, low, high, score.mean_output_tokens, best)
 
 
 def _in_words(score: StageScore) -> str:

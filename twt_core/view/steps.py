@@ -27,7 +27,7 @@ def shown_steps(card: RunCard) -> list[ShownStep]:
     live = card.live if card.live is not None and card.live.state != "done" else None
     if live is None:
         return [_on_disk(step) for step in there]
-    if card.state == "working":
+    if card.state == "working" or card.summary is None:
         there = _until(there, live)
     made = [_under_way(step, live) if card.state == "working" else _on_disk(step) for step in there]
     rest = [f"{number:02d}-{name}" for number, name in enumerate(live.expected, 1)][len(made) :]
@@ -40,7 +40,7 @@ def share_done(steps: Sequence[ShownStep]) -> float:
 
 
 def _until(there: Sequence[StepState], live: LiveProgress) -> list[StepState]:
-    """The steps up to the one under way: what an earlier run left behind it is yet to be looked at."""
+    """The steps up to the last one made: what an earlier run left behind it is yet to be looked at."""
     places = [place for place, step in enumerate(there) if step.step == live.step]
     return list(there[: places[0] + 1] if places else there)
 
