@@ -62,6 +62,8 @@ def _known(score: StageScore, own: Sequence[Prediction], best: Sequence[Predicti
 def _why(chosen: _Known, best: _Known, measured_on: str, test: str) -> str:
     where = f"on the {chosen.questions} questions of {measured_on}"
     tokens = f"{chosen.tokens:.1f} output tokens"
+    if not best.accuracy:
+        return f"No stage has a right answer {where}: {chosen.name} is the tersest ({tokens}), and nothing more."
     if chosen.name == best.name:
         return (
             f"{chosen.name} is the most accurate {where} ({chosen.accuracy:.1%} at {tokens}); no terser one is as good."

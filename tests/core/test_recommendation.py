@@ -38,7 +38,9 @@ def test_of_equals_the_tersest_then_the_better():
 
 def test_a_student_that_knows_nothing_still_gets_a_row():
     stages = {"untouched": samples.predictions("----", 9), "full": samples.predictions("----", 4)}
-    assert recommend(stages, "x").stage == "full"
+    found = recommend(stages, "x")
+    assert found.stage == "full"
+    assert found.why.startswith("No stage has a right answer on the 4 questions of x: full is the tersest (4.0")
 
 
 def test_what_could_not_be_graded_of_one_stage_counts_for_none():
