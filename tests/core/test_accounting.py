@@ -33,12 +33,21 @@ def read(run):
     return AnnotationCounts.model_validate_json((run / ACCOUNTING).read_text(encoding="utf-8"))
 
 
-def test_a_run_that_fails_says_where_its_rows_are(fresh, twt):
+def test_a_run_that_fails_says_where_its_rows_are(fresh, twt, monkeypatch):
+    def broken(*_):
+        raise TwtError("the teachers are gone")
+
+    monkeypatch.setattr("twt_core.pipeline.Method.annotate", broken)
     runs = fresh.parent / "runs"
-    said = twt("run", fresh, "--runs-dir", runs, "--set", "confidence_scorer.use=tests_passed")
-    assert said.code != 0
+    assert twt("run", fresh, "--runs-dir", runs).code == 1
     counts = read(runs / "tiny")
     assert whole(counts) == counts.asked == counts.pending == 36
+
+
+def test_a_config_that_a_component_refuses_leaves_nothing(fresh, twt):
+    runs = fresh.parent / "runs"
+    assert twt("run", fresh, "--runs-dir", runs, "--set", "confidence_scorer.use=tests_passed").code != 0
+    assert not list((runs / "tiny").glob("[!.]*"))
 
 
 @pytest.mark.parametrize("kept", [True, False])
