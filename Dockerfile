@@ -25,14 +25,14 @@ RUN pip install --no-build-isolation -c requirements/constraints.txt -r requirem
     && if [ -n "$EXTRAS" ]; then pip install --no-build-isolation ".[$EXTRAS]"; fi
 
 FROM python:${PYTHON}
-RUN useradd --uid 1000 --create-home twt && install -d -o twt -g twt /work
+RUN useradd --uid 1000 --create-home twt && install -d -o twt -g twt /project
 COPY --from=build /opt/twt /opt/twt
 # Caches of models and data sets lie in the volume: the next container finds them there. A name, because `--user` may
 # give a number that has none, which torch asks for.
-ENV PATH=/opt/twt/bin:$PATH USER=twt HF_HOME=/work/.cache/huggingface XDG_CACHE_HOME=/work/.cache \
+ENV PATH=/opt/twt/bin:$PATH USER=twt HF_HOME=/project/.cache/huggingface XDG_CACHE_HOME=/project/.cache \
     MPLCONFIGDIR=/tmp/matplotlib
 USER 1000
-WORKDIR /work
-VOLUME /work
+WORKDIR /project
+VOLUME /project
 ENTRYPOINT ["twt"]
 CMD ["--help"]

@@ -69,5 +69,5 @@ def test_it_is_run_by_an_ordinary_user_as_twt():
     last = LINES[max(n for n, line in enumerate(LINES) if line.startswith("FROM ")) :]
     assert [line for line in last if line.startswith("USER ")] == ["USER 1000"]
     assert instructions("ENTRYPOINT") == ['["twt"]']
-    assert instructions("VOLUME") == ["/work"]
-    assert instructions("WORKDIR")[-1] == "/work"
+    assert instructions("VOLUME") == ["/project"]
+    assert instructions("WORKDIR")[-1] == "/project"
